@@ -27,6 +27,7 @@ from typing import (
 
 from typing_extensions import Self, disjoint_base
 
+from gatekey.exceptions import GatekeyError
 from gatekey.skipped import SkippedKey
 
 __all__ = [
@@ -59,6 +60,8 @@ __all__ = [
     "PepperUse",
     "Revocations",
     "RingKey",
+    "SentCookies",
+    "SessionCookies",
     "SessionEvent",
     "SessionRecord",
     "SessionTokens",
@@ -1648,10 +1651,16 @@ class LogoutNotice:
 
 @final
 class Access:
-    """Who calls, and what they may do."""
+    """Who calls, and what they may do: what a `ResourceServer` or a guard has found."""
     @property
-    def kind(self) -> str:
-        """What they presented: `jwt`, `opaque` or `api_key`."""
+    def kind(self) -> Literal["api_key", "session", "jwt", "opaque"] | None:
+        """What they presented: `api_key`, `session`, `jwt` or `opaque`; None of a caller that is not known."""
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether the caller is not known: of a route that is public, or where a credential is optional."""
+    @property
+    def proved_by(self) -> Literal["cookie", "key", "bearer"] | None:
+        """What of the request proved it to a guard: `cookie`, `key` or `bearer`; else None."""
     @property
     def issuer(self) -> str | None:
         """Who says so: a token's `iss`, or the server that was asked; None for an API key. Subjects are names of this
@@ -1669,12 +1678,192 @@ class Access:
     @property
     def scopes(self) -> list[str]:
         """What was granted."""
+    def has_scope(self, scope: str) -> bool:
+        """Whether this scope was granted."""
     @property
     def expires_at(self) -> int | None:
         """Until when, in seconds since 1970, or None."""
     @property
     def claims(self) -> dict[str, Any]:
         """The token's claims, or the server's answer, as a new dict; empty for an API key."""
+    @property
+    def key(self) -> ApiKeyRecord | None:
+        """The API key that a guard has accepted, with its name, meta and rate; else None."""
+    @property
+    def session(self) -> str | None:
+        """The id of the session, of the access token of one of a guard's own; else None."""
+    @property
+    def other(self) -> Access | None:
+        """The second credential of a demand for a pair; else None."""
+    @property
+    def address(self) -> str | None:
+        """The caller's address as a guard knows it, past the proxies that it trusts; else None."""
+
+@final
+class SessionCookies:
+    """The cookies of a session in a browser: the access token, the refresh token, and a CSRF token that scripts read and send
+    back in a header.
+
+    - `names`: what the three are called, behind `__Host-`. Services on one host name, on several ports, need different ones.
+    - `refresh_path`: the refresh token is sent under this path alone, such as `/auth`; its name begins with `__Secure-` then.
+    - `same_site`: when the access token is sent with requests that other sites cause; the refresh token never is.
+    - `danger_allow_http`: for development without HTTPS; the names have no prefix then.
+    """
+    def __new__(
+        cls,
+        csrf: Csrf,
+        *,
+        names: Sequence[str] = ("access", "refresh", "csrf"),
+        refresh_path: str | None = None,
+        same_site: str = "Lax",
+        danger_allow_http: bool = False,
+    ) -> SessionCookies: ...
+    def set(self, tokens: SessionTokens) -> list[str]:
+        """The values of the three `Set-Cookie` headers after a log-in and after a refresh."""
+    def clear(self) -> list[str]:
+        """The values of the three `Set-Cookie` headers that make a browser forget them: when the session is over, not before."""
+    def read(self, header: str | None) -> SentCookies:
+        """What a `Cookie` header says they are. Several headers (HTTP/2) are to be joined with `; ` before. A name that comes
+        twice with different values is a MalformedCookieError: another host may have planted one.
+        """
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """The names: of the access token, of the refresh token, of the CSRF token."""
+    @property
+    def allows_http(self) -> bool:
+        """Whether they are for development without HTTPS."""
+
+@final
+class SentCookies:
+    """What a request brings of a session's cookies: none of it is trusted."""
+    @property
+    def access(self) -> str | None:
+        """The access token, or None."""
+    @property
+    def refresh(self) -> str | None:
+        """The refresh token, or None."""
+    @property
+    def csrf(self) -> str | None:
+        """The CSRF token that pages read, or None. It proves nothing in a cookie."""
+
+@final
+class _Request:
+    """A request for a guard; an implementation detail of the adapters for frameworks."""
+    @staticmethod
+    def of_asgi(scope: Mapping[str, Any], csrf_field: str | None = None) -> _Request:
+        """The request of an ASGI scope, of HTTP or a websocket."""
+    @staticmethod
+    def of_wsgi(environ: dict[str, Any], csrf_field: str | None = None) -> _Request:
+        """The request of a WSGI environment (PEP 3333), whose names of headers are those of CGI."""
+
+@final
+class _Demand:
+    """What a route demands of its caller; an implementation detail of `gatekey.guard`."""
+    def __new__(
+        cls,
+        *,
+        kinds: str | Iterable[str] | None = None,
+        scopes: str | Iterable[str] | None = None,
+        any_scopes: str | Iterable[str] | None = None,
+        tenant: str | None = None,
+        claims: Mapping[str, object] | None = None,
+        acr_values: str | Iterable[str] | None = None,
+        max_age: _Seconds | None = None,
+        fresh: bool = False,
+        cost: int | None = None,
+        limits: Mapping[str, str] | None = None,
+        csrf: Literal["always", False] | None = None,
+        optional: bool = False,
+        public: bool = False,
+        pair: str | Iterable[str] | None = None,
+        same_tenant: bool = False,
+        same_subject: bool = False,
+    ) -> _Demand: ...
+    def in_tenant(self, tenant: str) -> _Demand:
+        """The same for one tenant: of a path, for example."""
+    @property
+    def is_public(self) -> bool:
+        """Whether no credential is looked at."""
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds that are taken; none: every kind."""
+    @property
+    def scopes(self) -> list[str]:
+        """The scopes that are wanted, all of them."""
+    @property
+    def any_scopes(self) -> list[str]:
+        """The scopes of which one is wanted."""
+
+@final
+class _Decision:
+    """What a guard has decided; an implementation detail of the adapters for frameworks."""
+    @property
+    def is_allowed(self) -> bool:
+        """Whether the request may go on."""
+    @property
+    def status(self) -> int:
+        """The HTTP status: 200 if it may."""
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """The headers that go with the answer, `Vary` first."""
+    @property
+    def body(self) -> str | None:
+        """The body of a refusal, as JSON; else None."""
+    @property
+    def access(self) -> Access | None:
+        """Who calls, if the request may go on; else None."""
+    @property
+    def error(self) -> GatekeyError | None:
+        """Why not, as an exception for the log; else None."""
+    @property
+    def tokens(self) -> SessionTokens | None:
+        """The tokens of a log-in or a refresh; else None."""
+
+@final
+class _Guard:
+    """What is behind `gatekey.guard.Guard`."""
+    def __new__(
+        cls,
+        *,
+        api_keys: ApiKeys | None = None,
+        sessions: Sessions | None = None,
+        tokens: _ResourceServer | None = None,
+        revocations: Revocations | None = None,
+        cookies: SessionCookies | None = None,
+        origins: str | Iterable[str] | None = None,
+        trusted_proxies: str | Iterable[str] | None = None,
+        forwarded_header: str | None = None,
+        exact_names: bool = False,
+        api_key_header: str | None = None,
+        csrf_header: str | None = None,
+        realm: str | None = None,
+        metadata_url: str | None = None,
+        ipv6_prefix: int | None = None,
+        clock: _Clock | None = None,
+    ) -> _Guard: ...
+    def check(self, request: _Request, demand: _Demand) -> _Decision:
+        """Decides a request: with the GIL as far as memory goes, without it where something is waited for."""
+    def try_check(self, request: _Request, demand: _Demand) -> _Decision | None:
+        """The decision, if memory is enough for it; else None, and nothing was taken."""
+    def refuse(self, number: int, demand: _Demand) -> _Decision:
+        """The answer where a request could not be decided, because another server gave none: the number of that error."""
+    def log_in(
+        self,
+        subject: str,
+        claims: Mapping[str, object] | None = None,
+        client: str | bytes | None = None,
+        meta: Mapping[str, object] | None = None,
+    ) -> _Decision:
+        """Starts a session, after a log-in."""
+    def refresh(self, request: _Request, claims: Mapping[str, object] | None = None) -> _Decision:
+        """Exchanges the refresh cookie for new cookies."""
+    def log_out(self, request: _Request) -> _Decision:
+        """Ends the session of the request, and clears its cookies."""
+    def metadata_json(self) -> str:
+        """The metadata of this API, as JSON."""
+    @property
+    def metadata_path(self) -> str | None:
+        """The path that the metadata are served at, if the API's identifier is an address."""
 
 @final
 class _Told:

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod access;
 mod apikey;
 mod apikey_records;
 mod args;
@@ -18,6 +19,10 @@ mod decode;
 mod encode;
 mod errors;
 mod gil;
+mod guard;
+mod guard_decision;
+mod guard_demand;
+mod guard_request;
 mod headers;
 mod interpreter;
 mod key;
@@ -32,6 +37,7 @@ mod remote_key_set;
 mod resource;
 mod revocations;
 mod session;
+mod session_cookies;
 mod session_records;
 mod signer;
 mod store;
@@ -45,6 +51,7 @@ mod web;
 /// The extension module of gatekey. Import `gatekey` instead.
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
+    use crate::access::Access;
     use crate::apikey::{ApiKeys, scan_rule};
     use crate::apikey_records::{
         ApiKeyCheck, ApiKeyRecord, AuditRecord, ImportReport, IssuedApiKey, Page, PepperUse,
@@ -57,14 +64,17 @@ mod _core {
     #[pymodule_export]
     use crate::cli::_main;
     use crate::errors::{_error_headers, _public_message};
+    use crate::guard::_Guard;
+    use crate::guard_decision::_Decision;
+    use crate::guard_demand::_Demand;
+    use crate::guard_request::_Request;
     use crate::headers::{api_key_from_headers, api_key_from_query};
     use crate::key::Key;
     use crate::key_set::KeySet;
     use crate::keyring::{KeyRing, RingKey};
     use crate::oauth_client::_OAuthClient;
     use crate::oauth_records::{
-        Access, BegunLogin, DeviceCodes, FinishedLogin, Introspection, LogoutNotice, OAuthTokens,
-        UserInfo,
+        BegunLogin, DeviceCodes, FinishedLogin, Introspection, LogoutNotice, OAuthTokens, UserInfo,
     };
     use crate::operation::_Operation;
     use crate::options::{_milliseconds, _seconds, AnyValue};
@@ -72,6 +82,7 @@ mod _core {
     use crate::resource::_ResourceServer;
     use crate::revocations::Revocations;
     use crate::session::Sessions;
+    use crate::session_cookies::{SentCookies, SessionCookies};
     use crate::session_records::{SessionEvent, SessionRecord, SessionTokens};
     use crate::signer::{Signer, Unsigned};
     use crate::store::Store;
@@ -114,10 +125,16 @@ mod _core {
         module.add_class::<_Operation>()?;
         module.add_class::<_Told>()?;
         module.add_class::<AnyValue>()?;
+        module.add_class::<_Decision>()?;
+        module.add_class::<_Demand>()?;
+        module.add_class::<_Guard>()?;
+        module.add_class::<_Request>()?;
         module.add_class::<_RemoteKeySet>()?;
         module.add_class::<_ResourceServer>()?;
         module.add_class::<_TokenManager>()?;
         module.add_class::<Revocations>()?;
+        module.add_class::<SentCookies>()?;
+        module.add_class::<SessionCookies>()?;
         module.add_class::<SessionEvent>()?;
         module.add_class::<SessionRecord>()?;
         module.add_class::<SessionTokens>()?;

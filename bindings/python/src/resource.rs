@@ -1,5 +1,6 @@
 //! What is behind `gatekey.ResourceServer`.
 
+use crate::access::Access;
 use crate::apikey::ApiKeys;
 use crate::args::{self as args, Text};
 use crate::attempt::without_asking;
@@ -8,7 +9,6 @@ use crate::errors::{OrRaise, raise, usage};
 use crate::gil::Kept;
 use crate::keyring::KeyRing;
 use crate::oauth_client::_OAuthClient;
-use crate::oauth_records::Access;
 use crate::options::{PyClock, Span, names, shown, span, text};
 use crate::own_transport::{asked, asking, in_threads};
 use crate::remote_key_set::key_source;
@@ -29,6 +29,8 @@ type Asking<'py> = (PyRef<'py, _OAuthClient>, Option<Bound<'py, PyAny>>, u64, u6
 #[pyclass(frozen, module = "gatekey")]
 pub(crate) struct _ResourceServer {
     inner: Kept<gatekey::ResourceServer>,
+    /// For a guard that takes what this takes.
+    builder: ResourceServerBuilder,
     /// Whether only a loop can ask about opaque tokens.
     is_for_loops: bool,
     /// What may have a clock of Python's.
@@ -94,13 +96,15 @@ impl _ResourceServer {
             builder = builder.revocations(Arc::new(list.get().core().clone()));
         }
         follow(py, &rings, api_keys.as_ref(), revocations.as_ref())?;
-        let inner = Kept::new(asked(py, || builder.build())?);
+        let made = builder.clone();
+        let inner = Kept::new(asked(py, || made.build())?);
         let metadata_path = inner.metadata_path();
         let about = gatekey::json::parse(options.0.as_bytes()).or_raise(py)?;
         let audience = about.member("audience").and_then(|audience| audience.as_str());
         let audience = audience.unwrap_or_default().into_owned();
         Ok(Self {
             inner,
+            builder,
             is_for_loops,
             rings,
             api_keys,
@@ -136,8 +140,7 @@ impl _ResourceServer {
         let authorization = authorization.map(|value| value.to_str().unwrap_or_default());
         let api_key = api_key.map(|value| value.to_str().unwrap_or_default());
         let presented = Presented { authorization, api_key };
-        follow(py, &self.rings, self.api_keys.as_ref(), self.revocations.as_ref())?;
-        self.clocks.iter().try_for_each(|clock| clock.tick(py))?;
+        self.follow(py)?;
         let (scopes, acr_values) = (borrowed(&scopes), borrowed(&acr_values));
         let mut demand = Demand::new().scopes(&scopes).acr_values(&acr_values);
         (demand.max_age, demand.address) = (max_age, address);
@@ -151,7 +154,7 @@ impl _ResourceServer {
         let checked =
             asking(py, || if self.is_for_loops { without_asking(check) } else { Some(check()) })?;
         let checked = checked.ok_or_else(|| usage(py, FOR_LOOPS))?;
-        checked.map(Access).map_err(|refusal| {
+        checked.map(Access::of_server).map_err(|refusal| {
             let (error, challenge) = *refusal;
             let raised = raise(py, &error);
             let told = raised.value(py).setattr("_challenge", challenge);
@@ -180,6 +183,24 @@ impl _ResourceServer {
     }
 }
 
+impl _ResourceServer {
+    /// What it takes, for a guard.
+    pub(crate) fn builder(&self) -> ResourceServerBuilder {
+        self.builder.clone()
+    }
+
+    /// Whether only a loop can ask about opaque tokens.
+    pub(crate) const fn is_for_loops(&self) -> bool {
+        self.is_for_loops
+    }
+
+    /// Has everything that it was given read its clock, if it is one of Python's.
+    pub(crate) fn follow(&self, py: Python<'_>) -> PyResult<()> {
+        follow(py, &self.rings, self.api_keys.as_ref(), self.revocations.as_ref())?;
+        self.clocks.iter().try_for_each(|clock| clock.tick(py))
+    }
+}
+
 /// Has each of them read its clock, if it is one of Python's.
 fn follow(
     py: Python<'_>,
@@ -196,5 +217,5 @@ fn borrowed(texts: &[String]) -> Vec<&str> {
     texts.iter().map(String::as_str).collect()
 }
 
-const FOR_LOOPS: &str = "The server has to be asked, and the transport of `introspection` is async: use a \
+pub(crate) const FOR_LOOPS: &str = "The server has to be asked, and the transport of `introspection` is async: use a \
     gatekey.aio.ResourceServer on its loop, or give the client a HttpTransport.";

@@ -129,11 +129,7 @@ impl Sessions {
         client: Option<ForPeople>,
         meta: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<SessionTokens> {
-        let spec = SessionSpec {
-            claims: claims.map(read_claims).transpose()?.unwrap_or_default(),
-            client: client.map(|client| client.0).unwrap_or_default(),
-            meta: meta.map(|meta| encode::object(meta, "meta")).transpose()?.unwrap_or_default(),
-        };
+        let spec = read_spec(claims, client, meta)?;
         let sessions = self.signing(py)?;
         py.detach(move || sessions.start(subject.0, &spec)).or_raise(py).map(SessionTokens::new)
     }
@@ -331,8 +327,14 @@ impl Sessions {
         inner.clone().ok_or_else(|| usage(py, "The sessions have been closed."))
     }
 
+    /// Has what they go by read its clock, if it is one of Python's.
+    pub(crate) fn follow(&self, py: Python<'_>) -> PyResult<()> {
+        self.signer.as_ref().map_or(Ok(()), |signer| signer.get().follow(py))?;
+        self.clock.as_ref().map_or(Ok(()), |clock| clock.tick(py))
+    }
+
     /// The same, with the signer's keys up to date.
-    fn signing(&self, py: Python<'_>) -> PyResult<gatekey::Sessions> {
+    pub(crate) fn signing(&self, py: Python<'_>) -> PyResult<gatekey::Sessions> {
         if let Some(signer) = &self.signer {
             signer.get().follow(py)?;
         }
@@ -340,7 +342,20 @@ impl Sessions {
     }
 }
 
-fn read_claims(claims: &Bound<'_, PyAny>) -> PyResult<Claims> {
+/// What a session is started with.
+pub(crate) fn read_spec(
+    claims: Option<&Bound<'_, PyAny>>,
+    client: Option<ForPeople>,
+    meta: Option<&Bound<'_, PyAny>>,
+) -> PyResult<SessionSpec> {
+    Ok(SessionSpec {
+        claims: claims.map(read_claims).transpose()?.unwrap_or_default(),
+        client: client.map(|client| client.0).unwrap_or_default(),
+        meta: meta.map(|meta| encode::object(meta, "meta")).transpose()?.unwrap_or_default(),
+    })
+}
+
+pub(crate) fn read_claims(claims: &Bound<'_, PyAny>) -> PyResult<Claims> {
     Claims::from_json(encode::claims(claims, None)?.as_bytes()).or_raise(claims.py())
 }
 

@@ -16,6 +16,10 @@ impl SessionTokens {
     pub(crate) const fn new(tokens: gatekey::session::SessionTokens) -> Self {
         Self(tokens)
     }
+
+    pub(crate) const fn core(&self) -> &gatekey::session::SessionTokens {
+        &self.0
+    }
 }
 
 #[pymethods]

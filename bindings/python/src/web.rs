@@ -97,6 +97,12 @@ pub(crate) struct Csrf {
     inner: gatekey::web::Csrf,
 }
 
+impl Csrf {
+    pub(crate) const fn core(&self) -> &gatekey::web::Csrf {
+        &self.inner
+    }
+}
+
 #[pymethods]
 impl Csrf {
     #[new]

@@ -159,10 +159,14 @@ class ResourceServer:
                 introspection_audience,
                 introspection_unknown_tokens,
             )
+        several = [(name, known(name, rule._keys)) for name, rule in own.items()]
+        # For a guard on a loop, which asks by the same transports.
+        self._asks = introspection
+        self._fetches = [of_issuer, *(keys for _, keys in several)]
         self._core = _ResourceServer(
             json_text(options),
             keys=of_issuer,
-            issuers=[(name, known(name, rule._keys)) for name, rule in own.items()],
+            issuers=several,
             introspection=asking,
             api_keys=api_keys,
             revocations=revocations,

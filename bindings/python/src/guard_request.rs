@@ -1,0 +1,166 @@
+//! `_Request`: a request as ASGI and WSGI servers have it, in bytes. Nothing is split, joined, decoded or compared here.
+
+use crate::options::wrong_type;
+use gatekey::Secret;
+use gatekey::guard::Request;
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyString};
+use std::ops::Range;
+
+/// A request for a guard; an implementation detail of the adapters for frameworks.
+#[pyclass(frozen, module = "gatekey")]
+pub(crate) struct _Request {
+    /// All of it one after the other: it holds credentials.
+    bytes: Secret,
+    method: Range<usize>,
+    path: Range<usize>,
+    headers: Vec<(Range<usize>, Range<usize>)>,
+    peer: String,
+    csrf_field: Option<Range<usize>>,
+    is_upgrade: bool,
+    is_cgi: bool,
+}
+
+#[pymethods]
+impl _Request {
+    /// The request of an ASGI scope, of HTTP or a websocket.
+    #[staticmethod]
+    #[pyo3(signature = (scope, csrf_field=None))]
+    fn of_asgi(
+        scope: &Bound<'_, PyAny>,
+        csrf_field: Option<Bound<'_, PyString>>,
+    ) -> PyResult<Self> {
+        let get = |name: &str| scope.call_method1(intern!(scope.py(), "get"), (name,));
+        let mut text = Gathered::default();
+        let method = get("method")?;
+        let method = match method.cast::<PyString>() {
+            Ok(method) => text.add_text(method),
+            // A handshake.
+            Err(_) => text.add(b"GET"),
+        };
+        let path = text.add_any(&get("path")?, "the scope's path")?;
+        let mut headers = Vec::with_capacity(24);
+        let pairs = get("headers")?;
+        for pair in pairs.try_iter()? {
+            let (name, value) = pair?.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
+            headers.push((text.add_any(&name, "a header")?, text.add_any(&value, "a header")?));
+        }
+        let client = get("client")?;
+        let peer = match client.is_none() {
+            true => String::new(),
+            false => client.get_item(0)?.extract().unwrap_or_default(),
+        };
+        let kind = get("type")?;
+        let is_upgrade = kind.cast::<PyString>().is_ok_and(|kind| kind == "websocket");
+        let csrf_field = csrf_field.map(|field| text.add_text(&field));
+        let bytes = text.done();
+        Ok(Self { bytes, method, path, headers, peer, csrf_field, is_upgrade, is_cgi: false })
+    }
+
+    /// The request of a WSGI environment (PEP 3333), whose names of headers are those of CGI.
+    #[staticmethod]
+    #[pyo3(signature = (environ, csrf_field=None))]
+    fn of_wsgi(
+        environ: &Bound<'_, PyDict>,
+        csrf_field: Option<Bound<'_, PyString>>,
+    ) -> PyResult<Self> {
+        let py = environ.py();
+        let mut text = Gathered::default();
+        let mut own = |name: &Bound<'_, PyString>| match environ.get_item(name)? {
+            Some(value) => text.add_any(&value, "a member of the environment"),
+            None => Ok(0..0),
+        };
+        let method = own(intern!(py, "REQUEST_METHOD"))?;
+        let path = own(intern!(py, "PATH_INFO"))?;
+        let peer = environ.get_item(intern!(py, "REMOTE_ADDR"))?;
+        let peer = peer.and_then(|peer| peer.extract().ok()).unwrap_or_default();
+        let mut headers = Vec::with_capacity(24);
+        for (name, value) in environ.iter() {
+            let Ok(name) = name.cast::<PyString>() else { continue };
+            let Some(name) = name.to_str().ok().and_then(|name| name.strip_prefix("HTTP_")) else {
+                continue;
+            };
+            let name = text.add_name(name);
+            headers.push((name, text.add_any(&value, "a header")?));
+        }
+        let csrf_field = csrf_field.map(|field| text.add_text(&field));
+        let bytes = text.done();
+        Ok(Self { bytes, method, path, headers, peer, csrf_field, is_upgrade: false, is_cgi: true })
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<gatekey._Request of {} headers [redacted]>", self.headers.len())
+    }
+
+    #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err("a request is not pickled or copied: it holds credentials"))
+    }
+}
+
+impl _Request {
+    /// Does something with the request, as the core has it.
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&Request<'_>) -> T) -> T {
+        let of = |range: &Range<usize>| self.bytes.expose().get(range.clone()).unwrap_or_default();
+        let headers: Vec<_> =
+            self.headers.iter().map(|(name, value)| (of(name), of(value))).collect();
+        let mut request = Request::new(of(&self.method), of(&self.path)).headers(&headers);
+        request = request.peer(&self.peer);
+        if let Some(field) = &self.csrf_field {
+            request = request.csrf_field(of(field));
+        }
+        if self.is_upgrade {
+            request = request.upgrade();
+        }
+        if self.is_cgi {
+            request = request.collapsed_names();
+        }
+        work(&request)
+    }
+}
+
+/// Texts, one after the other.
+#[derive(Default)]
+struct Gathered(Vec<u8>);
+
+impl Gathered {
+    fn add(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.0.len();
+        self.0.extend_from_slice(bytes);
+        start..self.0.len()
+    }
+
+    /// A header's name as CGI has it.
+    fn add_name(&mut self, name: &str) -> Range<usize> {
+        let start = self.0.len();
+        let dashed = name.bytes().map(|byte| if byte == b'_' { b'-' } else { byte });
+        self.0.extend(dashed.map(|byte| byte.to_ascii_lowercase()));
+        start..self.0.len()
+    }
+
+    fn add_any(&mut self, value: &Bound<'_, PyAny>, what: &str) -> PyResult<Range<usize>> {
+        if let Ok(bytes) = value.cast::<PyBytes>() {
+            return Ok(self.add(bytes.as_bytes()));
+        }
+        match value.cast::<PyString>() {
+            Ok(text) => Ok(self.add_text(text)),
+            Err(_) => Err(wrong_type(value, what, "str or bytes")),
+        }
+    }
+
+    /// A text whose characters are the bytes that were sent, as WSGI has them; others as UTF-8.
+    fn add_text(&mut self, text: &Bound<'_, PyString>) -> Range<usize> {
+        let text = text.to_string_lossy();
+        if text.is_ascii() {
+            return self.add(text.as_bytes());
+        }
+        let octets: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(c).ok()).collect();
+        self.add(octets.as_deref().unwrap_or(text.as_bytes()))
+    }
+
+    fn done(self) -> Secret {
+        Secret::new(self.0)
+    }
+}
