@@ -1,0 +1,418 @@
+"""`Guard`: what the guards of all frameworks have in common."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
+
+from gatekey._core import (
+    Csrf,
+    KeyRing,
+    SessionCookies,
+    Sessions,
+    Signer,
+    Store,
+    _Decision,
+    _Demand,
+    _Guard,
+    _Request,
+)
+from gatekey.exceptions import ConfigurationError
+from gatekey.guard.settings import beside, csrf_secret_at, options_of
+from gatekey.oauth import ResourceServer
+from gatekey.oauth.options import listed, mapped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from typing_extensions import Self
+
+    from gatekey import aio
+    from gatekey._core import (
+        ApiKeys,
+        FinishedLogin,
+        Key,
+        KeySet,
+        Revocations,
+        SessionTokens,
+        _Clock,
+        _Seconds,
+    )
+    from gatekey.guard.routes import OwnRoute
+    from gatekey.oauth import DoorRule, OAuthClient, RemoteKeySet
+
+    OAuthUser = Callable[[str, FinishedLogin], str | Mapping[str, Any] | None]
+
+LOG = logging.getLogger("gatekey")
+MARK = "__gatekey__"
+"""The attribute of a route's function that holds what is demanded."""
+ALL_KINDS = {"api_key", "session", "jwt", "opaque"}
+_T = TypeVar("_T")
+
+
+class Demands(TypedDict, total=False):
+    """What a route can demand besides scopes."""
+
+    any_of: str | Iterable[str]
+    """One of these scopes."""
+    kinds: str | Iterable[str]
+    """What is taken: of ``api_key``, ``session``, ``jwt``, ``opaque``; everything unless given."""
+    tenant: str
+    """What the caller must belong to."""
+    claims: Mapping[str, object]
+    """Values that claims of the token must have."""
+    acr_values: str | Iterable[str]
+    """One of these must be how the user signed in (RFC 9470)."""
+    max_age: _Seconds
+    """How long ago the user signed in, at the most."""
+    fresh: bool
+    """Whether the access token must be that of the log-in, not of a refresh."""
+    cost: int
+    """What it takes of an API key's rate and credits; 1 unless given."""
+    limits: Mapping[str, str]
+    """Names and rates for each address, such as ``{"log-in": "5/min"}``. Routes that name the same
+    limit count together."""
+    csrf_always: bool
+    """Whether a cookie needs a CSRF token for harmless methods, too."""
+    danger_no_csrf: bool
+    """Whether a cookie needs none at all."""
+    optional: bool
+    """Whether callers without a credential are let in, and known as anonymous."""
+    pair: str | Iterable[str]
+    """The kinds of a second credential that must be there, besides one of ``kinds``."""
+    same_tenant: bool
+    """Whether the two must be of one tenant."""
+    same_subject: bool
+    """Whether the two must be of one subject."""
+
+
+class Guard:
+    """One decision at every door of a service; the base of the guards for frameworks.
+
+    ``gatekey.fastapi``, ``gatekey.starlette``, ``gatekey.flask``, ``gatekey.django`` and
+    ``gatekey.drf`` each have a ``Guard`` with the options of this one.
+    """
+
+    def __init__(
+        self,
+        store: Store | str | os.PathLike[str] | None = None,
+        *,
+        issuer: str | None = None,
+        audience: str | None = None,
+        issuers: Mapping[
+            str, DoorRule | RemoteKeySet | KeySet | KeyRing | Key | Iterable[Key] | None
+        ]
+        | None = None,
+        tokens: ResourceServer | aio.ResourceServer | None = None,
+        api_keys: ApiKeys | bool = True,
+        sessions: Sessions | bool | None = None,
+        key_ring: KeyRing | None = None,
+        token_ttl: _Seconds = 900,
+        cookies: SessionCookies | bool = False,
+        csrf_secret: str | bytes | None = None,
+        csrf_secret_file: str | os.PathLike[str] | None = None,
+        public_url: str | None = None,
+        origins: str | Sequence[str] = (),
+        trusted_proxies: str | Sequence[str] = (),
+        forwarded_header: str | None = None,
+        exact_names: bool = False,
+        api_key_header: str = "X-API-Key",
+        csrf_header: str = "X-CSRF-Token",
+        realm: str | None = None,
+        metadata_url: str | None = None,
+        ipv6_prefix: int | None = None,
+        revocations: Revocations | None = None,
+        oauth: Mapping[str, OAuthClient] | None = None,
+        oauth_user: OAuthUser | None = None,
+        pepper_file: str | os.PathLike[str] | None = None,
+        clock: _Clock | None = None,
+        danger_allow_http: bool = False,
+    ) -> None:
+        """Take what the service has.
+
+        :param store: where API keys and sessions are kept: a :class:`gatekey.Store`, or its URL or
+            path, which is opened with ``pepper_file`` and ``clock``.
+        :param issuer: the name of this service as the issuer of its own sessions' tokens: its URL.
+        :param audience: the identifier of this API, which tokens must name: its URL.
+        :param issuers: other issuers whose tokens are accepted, as :class:`gatekey.ResourceServer`
+            takes them; ``None`` for the keys that the issuer's metadata lead to.
+        :param tokens: a resource server that says whose tokens are accepted, and how, instead of
+            ``audience`` and ``issuers``; with its ``introspection``, opaque tokens, too.
+        :param api_keys: the store's with the prefix ``gk_live_`` unless others are given; ``False``
+            for none.
+        :param sessions: this service's log-ins. Made unless given, if ``issuer`` or ``cookies``
+            are: access tokens live for ``token_ttl`` seconds, and are signed with ``key_ring``, the
+            store's unless given.
+        :param cookies: whether browsers have their session in cookies, and in which.
+        :param csrf_secret: 32 random bytes, the same in all processes; or in ``csrf_secret_file``.
+            Without either, in a file beside a SQLite store, made with it.
+        :param public_url: where users find this service: its origin, where requests of its own
+            pages come from.
+        :param origins: more origins of this service's own pages.
+        :param trusted_proxies: networks of proxies that are believed whom they speak for, by
+            ``forwarded_header``, ``X-Forwarded-For`` unless given; ``unix`` for a Unix socket.
+        :param exact_names: whether the WSGI server drops headers with an underscore in their name,
+            as gunicorn does from version 22 on.
+        :param realm: what challenges name.
+        :param metadata_url: where this API's metadata are (RFC 9728), for challenges.
+        :param ipv6_prefix: how many bits of an IPv6 address are one caller of limits; 64.
+        :param revocations: of tokens of other issuers.
+        :param oauth: names of providers and their clients, for log-ins by them. ``install`` adds
+            ``/auth/<name>/log-in`` and ``/auth/<name>/callback``, which is where the client's
+            ``redirect_uri`` leads.
+        :param oauth_user: is told the name and the :class:`gatekey.FinishedLogin`, and gives the
+            subject, or a mapping of the arguments of ``start_session``; ``None`` refuses.
+        :param danger_allow_http: for development without HTTPS: cookies have other names, and are
+            not ``Secure``.
+        :raises ConfigurationError: nobody would be let in, or an option is not acceptable.
+        """
+        self._owns_store = store is not None and not isinstance(store, Store)
+        self.store: Store | None
+        if store is None or isinstance(store, Store):
+            self.store = store
+        else:
+            self.store = Store.open(store, pepper_file=pepper_file, clock=clock)
+        self.api_keys = self._api_keys(api_keys)
+        self.key_ring = key_ring
+        if sessions is None:
+            sessions = issuer is not None or cookies is not False
+        self.sessions: Sessions | None
+        if isinstance(sessions, bool):
+            self.sessions = self._sessions(issuer, audience, token_ttl) if sessions else None
+        else:
+            self.sessions = sessions
+        self.cookies: SessionCookies | None
+        if isinstance(cookies, bool):
+            made = self._csrf(csrf_secret, csrf_secret_file) if cookies else None
+            self.cookies = made and SessionCookies(made, danger_allow_http=danger_allow_http)
+        else:
+            self.cookies = cookies
+        self._is_given_tokens = tokens is not None
+        self.tokens = tokens or self._tokens(audience, issuers, clock)
+        given: Any = self.tokens
+        server: ResourceServer | None = getattr(given, "sync", given)
+        own = [public_url] if public_url else []
+        if metadata_url is None and public_url and server is not None and server.metadata_path:
+            metadata_url = public_url.rstrip("/") + server.metadata_path
+        self._core = _Guard(
+            api_keys=self.api_keys,
+            sessions=self.sessions,
+            tokens=None if server is None else server._core,
+            revocations=revocations,
+            cookies=self.cookies,
+            origins=[*(origin_of(url) for url in own), *(listed(origins, "origins") or [])],
+            trusted_proxies=trusted_proxies,
+            forwarded_header=forwarded_header,
+            exact_names=exact_names,
+            api_key_header=api_key_header,
+            csrf_header=csrf_header,
+            realm=realm,
+            metadata_url=metadata_url,
+            ipv6_prefix=ipv6_prefix,
+            clock=clock,
+        )
+        self.issuer = issuer
+        self.api_key_header = api_key_header
+        self.issuers = tuple(issuers or ())
+        self.oauth = mapped(oauth, "oauth") or {}
+        self._oauth_user = oauth_user
+        if self.oauth and (oauth_user is None or self.cookies is None):
+            raise ConfigurationError(
+                "Log-ins by providers (`oauth`) need `oauth_user`, which tells whose they are, and "
+                "`cookies`."
+            )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, **options: Any) -> Self:
+        """Take the options of the environment, and those that are given instead of them.
+
+        ``GATEKEY_STORE``, ``GATEKEY_PEPPER_FILE``, ``GATEKEY_ISSUER``, ``GATEKEY_AUDIENCE``,
+        ``GATEKEY_CSRF_SECRET_FILE``, ``GATEKEY_TRUSTED_PROXIES`` (a list), ``GATEKEY_PUBLIC_URL``.
+
+        :raises ConfigurationError: none of them is set.
+        """
+        found = options_of(os.environ if environ is None else environ)
+        return cls(**{**found, **options})
+
+    # ---- what it is made of ----
+
+    def _api_keys(self, given: ApiKeys | bool) -> ApiKeys | None:
+        if not isinstance(given, bool):
+            return given
+        return self.store.api_keys() if given and self.store is not None else None
+
+    def _sessions(self, issuer: str | None, audience: str | None, token_ttl: _Seconds) -> Sessions:
+        if self.store is None:
+            raise ConfigurationError("Sessions need a `store`; or pass `sessions`.")
+        if self.key_ring is None:
+            self.key_ring = self.store.key_ring(token_ttl=token_ttl)
+        signer = Signer(
+            self.key_ring,
+            issuer=issuer,
+            audience=audience,
+            ttl=token_ttl,
+            typ="at+jwt",
+        )
+        return self.store.sessions(signer=signer)
+
+    def _csrf(self, secret: str | bytes | None, file: str | os.PathLike[str] | None) -> Csrf:
+        if secret is not None and file is not None:
+            raise ConfigurationError("Give one of `csrf_secret` and `csrf_secret_file`.")
+        if secret is None:
+            secret = self._kept_secret(file)
+        return Csrf(secret)
+
+    def _kept_secret(self, file: str | os.PathLike[str] | None) -> bytes:
+        url = "" if self.store is None else self.store.url
+        if file is None and url.startswith("memory:"):
+            return secrets.token_bytes(32)
+        path = beside(url) if file is None else Path(file)
+        if path is None:
+            raise ConfigurationError(
+                "Cookies need a secret for CSRF tokens that all processes share: pass "
+                "`csrf_secret_file` or `csrf_secret`."
+            )
+        return csrf_secret_at(path)
+
+    def _tokens(
+        self,
+        audience: str | None,
+        issuers: Mapping[str, Any] | None,
+        clock: _Clock | None,
+    ) -> ResourceServer | None:
+        if issuers is not None and audience is None:
+            raise ConfigurationError(
+                "Tokens of other issuers must name this API: pass its identifier as `audience`."
+            )
+        if audience is None or (issuers is None and self.api_keys is None):
+            return None
+        return ResourceServer(audience, issuers=issuers, api_keys=self.api_keys, clock=clock)
+
+    # ---- what it does ----
+
+    def demand(self, *scopes: str, **more: Any) -> _Demand:
+        """Make what a route demands; see :class:`Demands`."""
+        always, never = more.pop("csrf_always", False), more.pop("danger_no_csrf", False)
+        if always and never:
+            raise ConfigurationError("`csrf_always` and `danger_no_csrf` contradict each other.")
+        any_scopes = more.pop("any_of", None)
+        csrf: Literal["always", False] | None = "always" if always else False if never else None
+        return _Demand(scopes=scopes, any_scopes=any_scopes, csrf=csrf, **more)
+
+    def _decide(self, request: _Request, demand: _Demand) -> _Decision:
+        """Decide where it may wait."""
+        return self.noted(self._core.check(request, demand))
+
+    def noted(self, decision: _Decision) -> _Decision:
+        """Tell the log of a refusal."""
+        if not decision.is_allowed:
+            level = logging.WARNING if decision.status >= 500 else logging.INFO
+            if LOG.isEnabledFor(level):
+                error: Any = decision.error
+                LOG.log(level, "refused, %d %s: %s", decision.status, error.code, error)
+        return decision
+
+    def start_session(
+        self,
+        subject: str,
+        *,
+        scopes: str | Iterable[str] = (),
+        claims: Mapping[str, object] | None = None,
+        client: str | bytes | None = None,
+        meta: Mapping[str, object] | None = None,
+    ) -> _Decision:
+        """Start the session of a subject that has logged in; its headers set the cookies.
+
+        :param scopes: what its access tokens grant.
+        :param claims: what else they say.
+        :param client: what the subject logs in with, for people.
+        :param meta: the program's own notes.
+        """
+        own = dict(claims or {})
+        granted = listed(list(scopes) if not isinstance(scopes, str) else scopes, "scopes") or []
+        if granted:
+            own.setdefault("scope", " ".join(granted))
+        return self._core.log_in(subject, own, client, meta)
+
+    def schemes(self, demand: _Demand | None = None) -> dict[str, dict[str, Any]]:
+        """Give the security schemes of OpenAPI by which a caller may say who they are."""
+        taken = set(demand.kinds if demand is not None else ()) or ALL_KINDS
+        others = self._is_given_tokens or bool(self.issuers)
+        bearers = {
+            "session": self.sessions is not None,
+            "jwt": others,
+            "opaque": self._is_given_tokens,
+            "api_key": self.api_keys is not None,
+        }
+        found: dict[str, dict[str, Any]] = {}
+        if any(given and kind in taken for kind, given in bearers.items()):
+            found["bearer"] = {"type": "http", "scheme": "bearer"}
+        if self.api_keys is not None and "api_key" in taken:
+            found["apiKey"] = {"type": "apiKey", "in": "header", "name": self.api_key_header}
+        if self.cookies is not None and "session" in taken:
+            found["session"] = {"type": "apiKey", "in": "cookie", "name": self.cookies.names[0]}
+        return found
+
+    def user_of_login(self, provider: str, login: FinishedLogin) -> str | Mapping[str, Any] | None:
+        """Ask the program whose log-in it is."""
+        return None if self._oauth_user is None else self._oauth_user(provider, login)
+
+    def own_routes(self, prefix: str) -> list[OwnRoute]:
+        """Give the routes that ``install`` adds."""
+        from gatekey.guard.routes import own_routes
+
+        return own_routes(self, prefix)
+
+    def close(self) -> None:
+        """Close the store, if the guard has opened it."""
+        if self._owns_store and self.store is not None:
+            self.store.close()
+
+    def __repr__(self) -> str:
+        kept = {
+            "api_keys": self.api_keys,
+            "sessions": self.sessions,
+            "cookies": self.cookies,
+            "tokens": self.tokens,
+        }
+        taken = ", ".join(name for name, given in kept.items() if given is not None)
+        return f"<gatekey.guard.Guard of {taken}>"
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        raise TypeError("a Guard is not pickled or copied; share it")
+
+
+def tokens_of(decision: _Decision) -> SessionTokens:
+    """Give the tokens of a log-in or a refresh."""
+    tokens = decision.tokens
+    assert tokens is not None  # noqa: S101 - a log-in has them
+    return tokens
+
+
+def origin_of(url: str) -> str:
+    """Give the origin of a URL."""
+    scheme, sep, rest = url.partition("://")
+    return f"{scheme}{sep}{rest.partition('/')[0]}"
+
+
+def mark_of(thing: object) -> Any:
+    """Give what is demanded of a function or class, if it is guarded; else None."""
+    return getattr(thing, MARK, None)
+
+
+def marked(thing: _T, demand: _Demand) -> _T:
+    """Mark a function or class as guarded."""
+    setattr(thing, MARK, demand)
+    return thing
+
+
+def unguarded(names: Sequence[str]) -> ConfigurationError:
+    """Say which routes have no guard."""
+    shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+    return ConfigurationError(
+        f"These routes have no guard: {shown}. Give each `requires(...)`, or say that it is public "
+        "with `public`."
+    )

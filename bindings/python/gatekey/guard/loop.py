@@ -1,0 +1,57 @@
+"""How a guard decides on an event loop, without stopping it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gatekey import aio
+from gatekey._core import HttpTransport
+from gatekey.aio.attempt import attempted
+from gatekey.aio.operation import in_threads
+from gatekey.aio.pool import STORES
+from gatekey.aio.verifier import carriers_of
+from gatekey.exceptions import OAuthError, StoreError, TransportError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gatekey._core import _Decision, _Demand, _Request
+    from gatekey.aio.operation import Carrier
+    from gatekey.guard.answer import Answer
+    from gatekey.guard.base import Guard
+    from gatekey.guard.routes import Asked, OwnRoute
+    from gatekey.oauth import ResourceServer
+
+
+async def decided(guard: Guard, request: _Request, demand: _Demand) -> _Decision:
+    """Decide from memory at once; what must be asked is asked by the loop, or in a thread."""
+    core = guard._core
+    decision = core.try_check(request, demand)
+    if decision is None:
+        try:
+            decision = await attempted(partial(core.check, request, demand), carriers(guard.tokens))
+        except (OAuthError, TransportError, StoreError) as error:
+            # Another server gave no answer, which the core remembers for a while: nobody is let in.
+            decision = core.try_check(request, demand) or core.refuse(error.number, demand)
+    return guard.noted(decision)
+
+
+def carriers(server: ResourceServer | aio.ResourceServer | None) -> Callable[[str], Carrier]:
+    """Give what carries the questions that a guard has."""
+    if isinstance(server, aio.ResourceServer):
+        return server._carrier_of
+    fetching = {} if server is None else carriers_of(*server._fetches)
+
+    def carrier_of(about: str) -> Carrier:
+        asks = None if server is None else server._asks
+        return fetching.get(about) or in_threads(
+            HttpTransport() if asks is None else asks._transport
+        )
+
+    return carrier_of
+
+
+async def answered(guard: Guard, route: OwnRoute, asked: Asked) -> Answer:
+    """Answer a request to a route of the guard's own."""
+    return await STORES.run(route.handle, guard, asked)

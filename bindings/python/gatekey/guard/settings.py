@@ -1,0 +1,99 @@
+"""What a guard reads from files and the environment."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gatekey.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "GATEKEY_"
+"""What the names of the variables begin with."""
+TEXTS = {
+    "STORE": "store",
+    "PEPPER_FILE": "pepper_file",
+    "ISSUER": "issuer",
+    "AUDIENCE": "audience",
+    "CSRF_SECRET_FILE": "csrf_secret_file",
+    "PUBLIC_URL": "public_url",
+}
+"""The variables that are texts, and the options of a guard that they are."""
+LISTS = {"TRUSTED_PROXIES": "trusted_proxies"}
+"""Those that are lists, separated by commas or spaces."""
+BYTES = 32
+"""How many bytes a CSRF secret has."""
+
+
+def options_of(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Give the options that the environment sets. An empty variable is not set.
+
+    :raises ConfigurationError: a variable begins with ``GATEKEY_`` and no option is known by it.
+    """
+    options: dict[str, Any] = {}
+    for name, value in environ.items():
+        if not name.startswith(PREFIX) or not value.strip():
+            continue
+        own = name.removeprefix(PREFIX)
+        if own in TEXTS:
+            options[TEXTS[own]] = value.strip()
+        elif own in LISTS:
+            options[LISTS[own]] = value.replace(",", " ").split()
+    if not options:
+        known = ", ".join(PREFIX + name for name in (*TEXTS, *LISTS))
+        raise ConfigurationError(f"No variable of a guard is set; set some of {known}.")
+    return options
+
+
+def csrf_secret_at(path: Path) -> bytes:
+    """Give the secret in this file, which is made if it is not there.
+
+    :raises ConfigurationError: it cannot be read or made, others may read it, or it is too short.
+    """
+    try:
+        if not path.exists():
+            _make(path)
+        found = path.stat()
+        if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise ConfigurationError(
+                f"The file of the CSRF secret may be read by others than its owner: "
+                f"chmod 600 {path}"
+            )
+        secret = path.read_bytes().strip()
+    except OSError as error:
+        raise ConfigurationError(
+            f"The file of the CSRF secret cannot be read or made: {error.strerror}: {path}"
+        ) from error
+    if len(secret) < BYTES:
+        raise ConfigurationError(
+            f"The file of the CSRF secret holds fewer than {BYTES} bytes; delete it, and a new one "
+            f"is made: {path}"
+        )
+    return secret
+
+
+def _make(path: Path) -> None:
+    """Make it whole, so that of several processes that begin at once all have the same."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(file, "wb") as out:
+            out.write(secrets.token_hex(BYTES).encode() + b"\n")
+            out.flush()
+            os.fsync(out.fileno())
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()
+
+
+def beside(store: str) -> Path | None:
+    """Give the path of the CSRF secret of a store with a file; None for another store."""
+    path = store.removeprefix("sqlite:///") if store.startswith("sqlite:///") else None
+    return Path(path.partition("?")[0] + ".csrf") if path else None

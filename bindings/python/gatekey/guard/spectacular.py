@@ -1,0 +1,33 @@
+"""What drf-spectacular is told of a guard."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+
+from gatekey.drf import GuardAuthentication, demand_of
+
+
+class GuardExtension(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Says in the document of an API what a guard takes, as alternatives."""
+
+    target_class = GuardAuthentication
+    match_subclasses = True
+
+    @property
+    def name(self) -> list[str]:  # type: ignore[override]
+        """The names of all schemes."""
+        return list(self.target.guard.schemes())
+
+    def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:  # noqa: ARG002
+        """Give all schemes."""
+        return list(self.target.guard.schemes().values())
+
+    def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[str]]]:
+        """Give those that the view takes: one of them is enough."""
+        demand = demand_of(auto_schema.view)
+        if demand is None or demand.is_public:
+            return []
+        scopes = demand.scopes or demand.any_scopes
+        return [{name: scopes} for name in self.target.guard.schemes(demand)]
