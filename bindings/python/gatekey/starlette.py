@@ -1,0 +1,418 @@
+"""The guard for Starlette.
+
+::
+
+    from gatekey.starlette import Guard
+
+    auth = Guard("sqlite:///auth.sqlite", issuer="https://shop.example", cookies=True)
+
+    @auth.requires("orders:read")
+    async def orders(request):
+        return JSONResponse({"subject": auth.access(request).subject})
+
+    app = Starlette(routes=[Route("/orders", orders)])
+    auth.install(app)
+"""
+
+from __future__ import annotations
+
+from functools import wraps
+from inspect import isclass, iscoroutinefunction
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Host, Mount, Route
+from starlette.websockets import WebSocket, WebSocketState
+
+from gatekey._core import Access, _Request
+from gatekey.aio.pool import STORES
+from gatekey.exceptions import ConfigurationError, UsageError
+from gatekey.guard import base
+from gatekey.guard.answer import Answer, cookies_of, joined
+from gatekey.guard.base import mark_of, marked, tokens_of, unguarded
+from gatekey.guard.loop import answered, decided
+from gatekey.guard.routes import Asked
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from typing_extensions import Unpack
+
+    from gatekey._core import SessionTokens, _Decision, _Demand
+    from gatekey.guard.base import Demands
+    from gatekey.guard.routes import OwnRoute
+
+T = TypeVar("T")
+DECIDED = "gatekey"
+"""The member of a scope that holds what was decided about it."""
+
+__all__ = ["Access", "Guard", "Refused"]
+
+
+class Refused(Exception):  # noqa: N818 - it is an answer
+    """A request was refused; ``install`` adds the handler that answers it."""
+
+    def __init__(self, decision: _Decision) -> None:
+        """Take what was decided."""
+        super().__init__(f"refused with {decision.status}")
+        self.answer = Answer.of(decision)
+        self.error = decision.error
+
+
+class Guard(base.Guard):
+    """One decision at every door of a Starlette application; see :class:`gatekey.guard.Guard`."""
+
+    def requires(self, *scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:
+        """Guard an endpoint: a function of a request or websocket, or a class of Starlette's.
+
+        :param scopes: every one of these must have been granted; see
+            :class:`gatekey.guard.Demands` for what else can be demanded.
+        """
+        demand = self.demand(*scopes, **demands)
+        return lambda endpoint: self._guarding(endpoint, demand)
+
+    @overload
+    def public(self, endpoint: T) -> T: ...
+
+    @overload
+    def public(self, *, limits: Mapping[str, str] | None = None) -> Callable[[T], T]: ...
+
+    def public(self, endpoint: Any = None, *, limits: Mapping[str, str] | None = None) -> Any:
+        """Say that an endpoint, or a whole application, is for everybody."""
+        demand = self.demand(public=True, limits=limits)
+        if endpoint is not None and not isclass(endpoint) and not _is_function(endpoint):
+            return guarded_app(self, cast("Any", endpoint), demand)
+        if endpoint is not None:
+            return self._guarding(endpoint, demand)
+        return lambda endpoint: self._guarding(endpoint, demand)
+
+    def guarded(self, app: ASGIApp, *scopes: str, **demands: Unpack[Demands]) -> ASGIApp:
+        """Guard a whole application, to be mounted: static files, or one of another framework."""
+        return guarded_app(self, app, self.demand(*scopes, **demands))
+
+    def access(self, connection: HTTPConnection) -> Access:
+        """Say who calls: what was decided about this request or websocket.
+
+        :raises UsageError: nothing was decided about it.
+        """
+        decision = last_of(connection.scope)
+        access = decision and decision.access
+        if access is None:
+            raise UsageError("The route of this request has no guard; give it `requires(...)`.")
+        return access
+
+    async def recheck(self, connection: HTTPConnection) -> Access:
+        """Decide once more about an open websocket: whether its caller is still let in.
+
+        :raises Refused: it is not, any more.
+        """
+        found: list[tuple[_Decision, _Demand]] = connection.scope.get(DECIDED) or []
+        if not found:
+            raise UsageError("The route of this request has no guard; give it `requires(...)`.")
+        return await self._require(connection, found[-1][1])
+
+    def install(self, app: Starlette, *, prefix: str = "/auth", public: Iterable[str] = ()) -> None:
+        """Add the guard's own routes, the headers of decisions, and the answers of refusals.
+
+        The start of the application fails if a route has neither ``requires`` nor ``public``.
+
+        :param prefix: where refresh, log-out and devices are.
+        :param public: names of routes that are public.
+        """
+        names = frozenset(public)
+        handler: Any = answer_refusal
+        app.add_exception_handler(Refused, handler)
+        own = [self._own(route) for route in self.own_routes(prefix)]
+        app.router.routes.extend(own)
+        app.add_middleware(_Doors, guard=self, root=app, public=names)
+
+    async def log_in(
+        self,
+        connection: HTTPConnection,
+        response: Response,
+        subject: str,
+        *,
+        scopes: str | Iterable[str] = (),
+        claims: Mapping[str, object] | None = None,
+        meta: Mapping[str, object] | None = None,
+    ) -> SessionTokens:
+        """Start the session of a subject that has logged in; the response sets its cookies.
+
+        :param scopes: what its access tokens grant.
+        :param claims: what else they say.
+        :param meta: the program's own notes.
+        """
+        client = connection.headers.get("user-agent")
+        decision = await STORES.run(
+            self.start_session, subject, scopes=scopes, claims=claims, client=client, meta=meta
+        )
+        _set(response, decision)
+        return tokens_of(decision)
+
+    async def log_out(self, connection: HTTPConnection, response: Response) -> None:
+        """End the session of the request; the response clears its cookies.
+
+        :raises Refused: there is none, or the request is not of a page of this service.
+        """
+        request = _Request.of_asgi(connection.scope)
+        decision = self.noted(await STORES.run(self._core.log_out, request))
+        if not decision.is_allowed:
+            raise Refused(decision)
+        _set(response, decision)
+
+    # ---- how ----
+
+    async def _require(self, connection: HTTPConnection, demand: _Demand) -> Access:
+        decision = await self._decided(connection.scope, demand)
+        access = decision.access
+        if access is None:
+            raise Refused(decision)
+        return access
+
+    async def _decided(self, scope: Scope, demand: _Demand) -> _Decision:
+        decision = await decided(self, _Request.of_asgi(scope), demand)
+        scope.setdefault(DECIDED, []).append((decision, demand))
+        return decision
+
+    def _guarding(self, endpoint: T, demand: _Demand) -> T:
+        if mark_of(endpoint) is not None:
+            raise ConfigurationError("An endpoint has two guards; say all that it demands in one.")
+        if isclass(endpoint):
+            return cast("T", self._guarding_class(endpoint, demand))
+        if not callable(endpoint):
+            raise TypeError(
+                "`requires(...)` guards a function or a class, not "
+                f"{type(endpoint).__name__}; for an application there is `guarded`"
+            )
+        call: Callable[..., Any] = endpoint
+        is_async = iscoroutinefunction(call)
+
+        @wraps(call)
+        async def wrapper(*args: Any, **kwargs: Any) -> Any:
+            connection = _connection(args, kwargs)
+            decision = await self._decided(connection.scope, demand)
+            if not decision.is_allowed:
+                return await refuse(connection, Answer.of(decision))
+            if is_async:
+                return await call(*args, **kwargs)
+            return await run_in_threadpool(call, *args, **kwargs)
+
+        return cast("T", marked(wrapper, demand))
+
+    def _guarding_class(self, endpoint: type, demand: _Demand) -> type:
+        """Guard a class whose objects are made of a scope, `receive` and `send`, and awaited."""
+        guard = self
+        dispatch: Callable[[Any], Awaitable[None]] = getattr(endpoint, "dispatch")  # noqa: B009
+
+        async def decided_dispatch(self: Any) -> None:
+            decision = await guard._decided(self.scope, demand)
+            if decision.is_allowed:
+                await dispatch(self)
+                return
+            connection = _connection_of(self.scope, self.receive, self.send)
+            response = await refuse(connection, Answer.of(decision))
+            if response is not None:
+                await response(self.scope, self.receive, self.send)
+
+        own = type(endpoint.__name__, (endpoint,), {"dispatch": decided_dispatch})
+        own.__module__, own.__doc__ = endpoint.__module__, endpoint.__doc__
+        return marked(own, demand)
+
+    def _own(self, route: OwnRoute) -> Route:
+        async def endpoint(request: Request) -> Response:
+            asked = Asked(
+                _Request.of_asgi(request.scope),
+                request.path_params.get("family", ""),
+                request.scope["query_string"].decode("latin-1"),
+                "; ".join(request.headers.getlist("cookie")),
+            )
+            return response_of(await answered(self, route, asked))
+
+        marked(endpoint, self.demand(public=True))
+        return Route(
+            route.path, endpoint, methods=[route.method], name=route.name, include_in_schema=False
+        )
+
+    def _routes_without(
+        self, app: object, public: frozenset[str], prefix: str = ""
+    ) -> Iterator[str]:
+        """Name the routes of an application that have no guard."""
+        for route in self._routes_of(app):
+            path = prefix + _path(route)
+            if self._is_guarded(route) or getattr(route, "name", None) in public:
+                continue
+            inner = getattr(route, "app", None)
+            app_of = getattr(route, "_base_app", inner)
+            kind = getattr(route, "original_route", route)
+            if isinstance(kind, Mount | Host) and hasattr(app_of, "routes"):
+                if isinstance(app_of, Starlette):
+                    handlers: Any = app_of.exception_handlers
+                    handlers.setdefault(Refused, answer_refusal)
+                if mark_of(inner) is None and mark_of(app_of) is None:
+                    yield from self._routes_without(app_of, public, path)
+            elif mark_of(inner) is None and mark_of(app_of) is None:
+                yield f"{path} ({type(kind).__name__})"
+
+    def _routes_of(self, app: object) -> Iterable[BaseRoute]:
+        routes: Iterable[BaseRoute] = getattr(app, "routes", ())
+        return routes
+
+    def _is_guarded(self, route: BaseRoute) -> bool:
+        return mark_of(getattr(route, "endpoint", None)) is not None
+
+
+def _is_function(thing: object) -> bool:
+    return callable(getattr(thing, "__get__", None)) and hasattr(thing, "__code__")
+
+
+def _connection(args: Sequence[object], kwargs: Mapping[str, object]) -> HTTPConnection:
+    for one in (*args, *kwargs.values()):
+        if isinstance(one, HTTPConnection):
+            return one
+    raise TypeError("an endpoint that `requires(...)` guards must take the request or websocket")
+
+
+def _connection_of(scope: Scope, receive: Receive, send: Send) -> HTTPConnection:
+    if scope["type"] == "websocket":
+        return WebSocket(scope, receive, send)
+    return Request(scope, receive, send)
+
+
+def last_of(scope: Scope) -> _Decision | None:
+    """Give what was last decided about a scope."""
+    found: list[tuple[_Decision, _Demand]] = scope.get(DECIDED) or []
+    return found[-1][0] if found else None
+
+
+def response_of(answer: Answer) -> Response:
+    """Make a response, with its headers as they are."""
+    response = Response(answer.body or None, answer.status)
+    if answer.status == 204:
+        response.raw_headers = []
+    _extend(response, answer.headers)
+    return response
+
+
+def _extend(response: Response, headers: Iterable[tuple[str, str]]) -> None:
+    response.raw_headers.extend(
+        (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers
+    )
+
+
+def _set(response: Response, decision: _Decision) -> None:
+    _extend(response, cookies_of(decision.headers))
+
+
+async def refuse(connection: HTTPConnection, answer: Answer) -> Response | None:
+    """Refuse a request by a response, and a websocket before it is accepted."""
+    if not isinstance(connection, WebSocket):
+        return response_of(answer)
+    is_open = connection.application_state is not WebSocketState.CONNECTING
+    extensions = connection.scope.get("extensions") or {}
+    if not is_open and "websocket.http.response" in extensions:
+        await connection.send_denial_response(response_of(answer))
+    else:
+        await connection.close(1008)
+    return None
+
+
+async def answer_refusal(connection: Request | WebSocket, error: Exception) -> Response | None:
+    """Answer a request whose guard has raised :class:`Refused`."""
+    assert isinstance(error, Refused)  # noqa: S101 - it is the handler of that class
+    return await refuse(connection, error.answer)
+
+
+def guarded_app(guard: Guard, app: ASGIApp, demand: _Demand) -> ASGIApp:
+    """Guard an ASGI application."""
+
+    async def guarding(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket"):
+            decision = await guard._decided(scope, demand)
+            if not decision.is_allowed:
+                connection = _connection_of(scope, receive, send)
+                response = await refuse(connection, Answer.of(decision))
+                if response is not None:
+                    await response(scope, receive, send)
+                return
+        await app(scope, receive, send)
+
+    return marked(guarding, demand)
+
+
+class _Doors:
+    """Outside of all routes: their guards are seen to when it starts, and headers are added."""
+
+    def __init__(self, app: ASGIApp, guard: Guard, root: Starlette, public: frozenset[str]) -> None:
+        self._app, self._guard, self._root, self._public = app, guard, root, public
+        self._seen: object = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._start(scope, receive, send)
+            return
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        self._check()
+        found: list[tuple[_Decision, _Demand]] = []
+        scope[DECIDED] = found
+
+        async def sending(message: Message) -> None:
+            if found and message["type"].endswith("response.start"):
+                headers = message.get("headers", ())
+                message = {**message, "headers": _with(list(headers), found[-1][0])}
+            await send(message)
+
+        await self._app(scope, receive, sending)
+
+    def _check(self) -> None:
+        """Look again when routes were added.
+
+        :raises ConfigurationError: one has no guard; nothing is answered then.
+        """
+        seen = _shape(self._root)
+        if seen != self._seen:
+            without = list(self._guard._routes_without(self._root, self._public))
+            if without:
+                raise unguarded(without)
+            self._seen = seen
+
+    async def _start(self, scope: Scope, receive: Receive, send: Send) -> None:
+        first: list[Message] = [await receive()]
+        try:
+            self._check()
+        except ConfigurationError as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
+
+        async def again() -> Message:
+            return first.pop() if first else await receive()
+
+        await self._app(scope, again, send)
+
+
+def _with(headers: list[tuple[bytes, bytes]], decision: _Decision) -> list[tuple[bytes, bytes]]:
+    """Add what goes with an answer: the names of `Vary` to the application's own, and rates."""
+    vary = [value.decode("latin-1") for name, value in headers if name.lower() == b"vary"]
+    for name, value in decision.headers:
+        if name == "Vary":
+            headers = [pair for pair in headers if pair[0].lower() != b"vary"]
+            headers.append((b"vary", joined(vary, value).encode("latin-1")))
+        elif decision.is_allowed:
+            headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
+    return headers
+
+
+def _shape(app: Any) -> object:
+    """Tell route tables apart: by how many routes there are, in mounted applications, too."""
+    routes = getattr(app, "routes", ())
+    inner = tuple(_shape(route.app) for route in routes if isinstance(route, Mount))
+    return len(routes), inner
+
+
+def _path(route: object) -> str:
+    return getattr(route, "path", None) or ""
