@@ -1,0 +1,319 @@
+"""The guard for Django.
+
+::
+
+    # shop/auth.py
+    from gatekey.django import Guard
+
+    auth = Guard("sqlite:///auth.sqlite", issuer="https://shop.example", cookies=True)
+
+    # shop/settings.py
+    GATEKEY_GUARD = "shop.auth.auth"
+    MIDDLEWARE = ["gatekey.django.GuardMiddleware", ...]
+
+    # shop/urls.py
+    urlpatterns = [path("orders", auth.requires("orders:read")(orders)), *auth.urls()]
+"""
+
+from __future__ import annotations
+
+from functools import wraps
+from http.cookies import Morsel, SimpleCookie
+from inspect import isclass
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import path as url_path
+from django.utils.decorators import method_decorator
+from django.utils.module_loading import import_string
+from django.views.decorators.csrf import csrf_exempt
+
+from gatekey._core import Access, _Request
+from gatekey.exceptions import ConfigurationError, UsageError
+from gatekey.guard import base
+from gatekey.guard.answer import Answer, cookies_of, joined
+from gatekey.guard.base import mark_of, marked, tokens_of, unguarded
+from gatekey.guard.loop import decided
+from gatekey.guard.routes import Asked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from typing_extensions import Unpack
+
+    from gatekey._core import SessionTokens, _Decision, _Demand
+    from gatekey.guard.base import Demands
+    from gatekey.guard.routes import OwnRoute
+
+T = TypeVar("T")
+DECIDED = "_gatekey"
+"""The attribute of a request that holds what was decided about it."""
+
+__all__ = ["Access", "Guard", "GuardMiddleware"]
+
+
+class Guard(base.Guard):
+    """One decision at every door of a Django project; see :class:`gatekey.guard.Guard`."""
+
+    def requires(self, *scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:
+        """Guard a view: a function, `async` or not, or a class.
+
+        The guard's own check for forged requests stands in for Django's.
+
+        :param scopes: every one of these must have been granted; see
+            :class:`gatekey.guard.Demands` for what else can be demanded.
+        """
+        demand = self.demand(*scopes, **demands)
+        return lambda view: self._guarding(view, demand)
+
+    @overload
+    def public(self, view: T) -> T: ...
+
+    @overload
+    def public(self, *, limits: Mapping[str, str] | None = None) -> Callable[[T], T]: ...
+
+    def public(self, view: Any = None, *, limits: Mapping[str, str] | None = None) -> Any:
+        """Say that a view is for everybody. Django's own check for forged requests is kept."""
+        demand = self.demand(public=True, limits=limits)
+        if view is not None:
+            return self._guarding(view, demand)
+        return lambda view: self._guarding(view, demand)
+
+    def access(self, request: HttpRequest) -> Access:
+        """Say who calls: what was decided about this request.
+
+        :raises UsageError: nothing was decided about it.
+        """
+        found: tuple[_Decision, _Demand] | None = getattr(request, DECIDED, None)
+        access = found and found[0].access
+        if access is None:
+            raise UsageError("The route of this request has no guard; give it `requires(...)`.")
+        return access
+
+    def urls(self, prefix: str = "auth") -> list[URLPattern]:
+        """Give the guard's own routes: refresh, log-out, devices, keys, metadata.
+
+        :param prefix: where refresh, log-out and devices are, below the place of this list, which
+            belongs into the `urlpatterns` of the project itself.
+        """
+        return [self._own(route) for route in self.own_routes("/" + prefix.strip("/"))]
+
+    def log_in(
+        self,
+        request: HttpRequest,
+        response: HttpResponse,
+        subject: str,
+        *,
+        scopes: str | Iterable[str] = (),
+        claims: Mapping[str, object] | None = None,
+        meta: Mapping[str, object] | None = None,
+    ) -> SessionTokens:
+        """Start the session of a subject that has logged in; the response sets its cookies.
+
+        :param scopes: what its access tokens grant.
+        :param claims: what else they say.
+        :param meta: the program's own notes.
+        """
+        client = request.META.get("HTTP_USER_AGENT")
+        decision = self.start_session(
+            subject, scopes=scopes, claims=claims, client=client, meta=meta
+        )
+        _set(response, cookies_of(decision.headers))
+        return tokens_of(decision)
+
+    def log_out(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        """End the session of the request, and give the response, which clears its cookies.
+
+        Without a session, or if the request is not of a page of this service, a refusal.
+        """
+        decision = self.noted(self._core.log_out(request_of(request)))
+        if not decision.is_allowed:
+            return response_of(Answer.of(decision))
+        _set(response, cookies_of(decision.headers))
+        return response
+
+    # ---- how ----
+
+    def _guarding(self, view: T, demand: _Demand) -> T:
+        if mark_of(view) is not None:
+            raise ConfigurationError("A view has two guards; say all that it demands in one.")
+        if isclass(view):
+            wrap = method_decorator(lambda call: self._guarding(call, demand), name="dispatch")
+            own = cast("Any", wrap(cast("Any", view)))
+            return cast("T", marked(own, demand))
+        call = cast("Callable[..., Any]", view)
+        wrapper = (
+            self._async(call, demand) if iscoroutinefunction(call) else self._sync(call, demand)
+        )
+        if not demand.is_public:
+            wrapper = csrf_exempt(wrapper)
+        return cast("T", marked(wrapper, demand))
+
+    def _sync(self, call: Callable[..., Any], demand: _Demand) -> Callable[..., Any]:
+        @wraps(call)
+        def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            decision = self._decide(request_of(request), demand)
+            setattr(request, DECIDED, (decision, demand))
+            if not decision.is_allowed:
+                return response_of(Answer.of(decision))
+            return with_headers(call(request, *args, **kwargs), decision)
+
+        return wrapper
+
+    def _async(self, call: Callable[..., Any], demand: _Demand) -> Callable[..., Any]:
+        @wraps(call)
+        async def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            decision = await decided(self, request_of(request), demand)
+            setattr(request, DECIDED, (decision, demand))
+            if not decision.is_allowed:
+                return response_of(Answer.of(decision))
+            return with_headers(await call(request, *args, **kwargs), decision)
+
+        return wrapper
+
+    def _own(self, route: OwnRoute) -> URLPattern:
+        def view(request: HttpRequest, family: str = "") -> HttpResponse:
+            if request.method != route.method:
+                return response_of(Answer(405, (("Allow", route.method),)))
+            query, cookies = (
+                request.META.get("QUERY_STRING", ""),
+                request.META.get("HTTP_COOKIE", ""),
+            )
+            asked = Asked(request_of(request), family, query, cookies)
+            return response_of(route.handle(self, asked))
+
+        path = route.path.lstrip("/").replace("{family}", "<family>")
+        made = marked(csrf_exempt(view), self.demand(public=True))
+        own: Any = url_path(path, made, name=route.name)
+        return cast("URLPattern", own)
+
+
+class GuardMiddleware:
+    """Looks at all routes when the project starts, and lets no view run that has no guard.
+
+    The setting ``GATEKEY_GUARD`` is the name of the guard, such as ``shop.auth.auth``;
+    ``GATEKEY_PUBLIC`` a list of names of views that are public, of others' applications:
+    ``"admin:*"`` is all of a namespace.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        """Look at all routes.
+
+        :raises ImproperlyConfigured: one has no guard.
+        """
+        self._inner = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+        name = getattr(settings, "GATEKEY_GUARD", None)
+        if name is not None and not isinstance(import_string(name), base.Guard):
+            raise ImproperlyConfigured("GATEKEY_GUARD must be the name of a gatekey guard.")
+        self._public = frozenset(getattr(settings, "GATEKEY_PUBLIC", ()))
+        without = list(_without(cast("Any", get_resolver()).url_patterns, "", "", self._public))
+        if without:
+            raise ImproperlyConfigured(str(unguarded(without)))
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Pass it on."""
+        return self._inner(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Any, _args: Any, _kwargs: Any
+    ) -> HttpResponse | None:
+        """Let no view run that has no guard: of a route that was added later.
+
+        :raises ImproperlyConfigured: it has none.
+        """
+        match = request.resolver_match
+        name = "" if match is None else match.view_name
+        if not is_guarded(view) and not _is_public(name, self._public):
+            raise ImproperlyConfigured(str(unguarded([f"{request.path} ({name})"])))
+        return None
+
+
+def is_guarded(view: Any) -> bool:
+    """Tell whether a view has a guard: itself, its class, or its permissions (DRF)."""
+    of_class = getattr(view, "view_class", None) or getattr(view, "cls", None)
+    if mark_of(view) is not None or mark_of(of_class) is not None:
+        return True
+    options: Mapping[str, Any] = getattr(view, "initkwargs", None) or {}
+    permissions = options.get("permission_classes", getattr(of_class, "permission_classes", ()))
+    return any(mark_of(permission) is not None for permission in permissions)
+
+
+def _without(
+    patterns: Iterable[Any], prefix: str, namespace: str, public: frozenset[str]
+) -> Iterator[str]:
+    for pattern in patterns:
+        path = prefix + str(pattern.pattern)
+        inside: Any = pattern
+        if isinstance(pattern, URLResolver):
+            inner = namespace + (f"{pattern.namespace}:" if pattern.namespace else "")
+            yield from _without(inside.url_patterns, path, inner, public)
+        elif not is_guarded(pattern.callback):
+            name = namespace + (pattern.name or "")
+            if not _is_public(name, public):
+                yield f"/{path} ({name or pattern.lookup_str})"
+
+
+def _is_public(name: str, public: frozenset[str]) -> bool:
+    if name in public:
+        return True
+    namespaces = name.split(":")[:-1]
+    return any(f"{':'.join(namespaces[:n])}:*" in public for n in range(1, len(namespaces) + 1))
+
+
+def request_of(request: HttpRequest) -> _Request:
+    """Give a request as the server has it."""
+    if isinstance(request, ASGIRequest):
+        return _Request.of_asgi(request.scope)
+    return _Request.of_wsgi(request.META)
+
+
+def response_of(answer: Answer) -> HttpResponse:
+    """Make a response, with its headers as they are."""
+    response = HttpResponse(answer.body, status=answer.status)
+    del response.headers["Content-Type"]
+    _set(response, answer.headers)
+    return response
+
+
+class _Cookie(Morsel):  # type: ignore[type-arg]
+    """A cookie as the core has written it."""
+
+    text = ""
+
+    def OutputString(self, attrs: Any = None) -> str:  # noqa: N802, ARG002 - a name of Python's own
+        """Give it as it is sent."""
+        return self.text
+
+
+def _set(response: HttpResponse, headers: Iterable[tuple[str, str]]) -> None:
+    for name, value in headers:
+        if name != "Set-Cookie":
+            response.headers[name] = value
+            continue
+        # Django keeps cookies apart from headers.
+        for key, parsed in SimpleCookie(value).items():
+            cookie = _Cookie()
+            cookie.update(parsed)
+            cookie.set(key, parsed.value, parsed.coded_value)
+            cookie.text = value
+            dict.__setitem__(response.cookies, key, cookie)
+
+
+def with_headers(response: Any, decision: _Decision) -> Any:
+    """Add what goes with an answer: the names of `Vary` to the application's own, and rates."""
+    for name, value in decision.headers:
+        if name == "Vary":
+            response["Vary"] = joined([response.get("Vary", "")], value)
+        else:
+            response[name] = value
+    return response

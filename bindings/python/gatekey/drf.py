@@ -1,0 +1,220 @@
+"""The guard for Django REST framework.
+
+::
+
+    from gatekey.drf import Guard
+
+    auth = Guard("sqlite:///auth.sqlite", issuer="https://shop.example", cookies=True)
+
+    class Orders(APIView):
+        authentication_classes = [auth.authentication]
+        permission_classes = [auth.requires("orders:read")]
+
+        def get(self, request):
+            return Response({"subject": request.auth.subject})
+
+What a view demands is decided once, when its caller is authenticated: a rate is not charged for a
+request that lacks a scope. With drf-spectacular the document of the API says what is taken.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import APIException
+from rest_framework.permissions import BasePermission
+
+from gatekey import django
+from gatekey._core import Access
+from gatekey.django import DECIDED, GuardMiddleware, request_of, response_of
+from gatekey.exceptions import ConfigurationError
+from gatekey.guard.answer import Answer, joined
+from gatekey.guard.base import MARK, mark_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from django.http import HttpResponse
+    from rest_framework.request import Request
+    from typing_extensions import Unpack
+
+    from gatekey._core import SessionTokens, _Decision, _Demand
+    from gatekey.guard.base import Demands
+
+__all__ = ["Access", "Caller", "Guard", "GuardMiddleware", "Refused"]
+
+
+class Refused(APIException):
+    """A request was refused. Its answer is the guard's, whatever ``EXCEPTION_HANDLER`` is."""
+
+    def __init__(self, decision: _Decision) -> None:
+        """Take what was decided."""
+        super().__init__(f"refused with {decision.status}")
+        self.status_code = decision.status
+        self.answer = Answer.of(decision)
+        self.error = decision.error
+
+
+class Caller:
+    """``request.user``, unless the guard was told how a user is found."""
+
+    is_authenticated = True
+    is_anonymous = False
+    is_active = True
+
+    def __init__(self, access: Access) -> None:
+        """Take who calls."""
+        self.access = access
+        self.pk = self.username = access.subject
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class GuardAuthentication(BaseAuthentication):
+    """Authenticates by a guard: ``auth.authentication`` is a class of one."""
+
+    guard: ClassVar[Guard]
+
+    def __init__(self) -> None:
+        """Describe it to drf-spectacular, if that is there: it asks for objects of this class."""
+        if "drf_spectacular.extensions" in sys.modules:
+            import gatekey.guard.spectacular  # noqa: F401 - that it is known
+
+    def authenticate(self, request: Request) -> tuple[Any, Access] | None:
+        """Decide what the view demands.
+
+        :raises Refused: the request is refused.
+        """
+        view: Any = (request.parser_context or {}).get("view")
+        demand = demand_of(view)
+        if demand is None:
+            return None
+        access = self.guard.decided_for(request, view, demand)
+        return None if access.is_anonymous else (self.guard.user_of(access), access)
+
+    def authenticate_header(self, request: Request) -> Any:  # noqa: ARG002 - the framework's
+        """Give a challenge, so that nothing turns a 401 into a 403."""
+        return "Bearer"
+
+
+class GuardPermission(BasePermission):
+    """Lets in whom a guard lets in: ``auth.requires(...)`` is a class of one."""
+
+    guard: ClassVar[Guard]
+    demand: ClassVar[_Demand]
+
+    def has_permission(self, request: Request, view: Any) -> Any:
+        """Decide, unless the authentication has.
+
+        :raises Refused: the request is refused.
+        """
+        access = self.guard.decided_for(request, view, self.demand)
+        if request.auth is None and not access.is_anonymous:
+            request.user, request.auth = self.guard.user_of(access), access
+        return True
+
+
+class Guard(django.Guard):
+    """One decision at every door of an API of DRF; see :class:`gatekey.guard.Guard`."""
+
+    def __init__(
+        self, *args: Any, user: Callable[[Access], Any] | None = None, **options: Any
+    ) -> None:
+        """Take the options of :class:`gatekey.guard.Guard`.
+
+        :param user: finds ``request.user`` by who calls; a :class:`Caller` unless given.
+        """
+        super().__init__(*args, **options)
+        self.user_of: Callable[[Access], Any] = user or Caller
+        self.authentication: type[GuardAuthentication] = type(
+            "GuardAuthentication", (GuardAuthentication,), {"guard": self}
+        )
+
+    def requires(self, *scopes: str, **demands: Unpack[Demands]) -> type[GuardPermission]:
+        """Give a permission class, which must be the only one of a guard's that a view has.
+
+        :param scopes: every one of these must have been granted; see
+            :class:`gatekey.guard.Demands` for what else can be demanded.
+        """
+        return self._permission(self.demand(*scopes, **demands))
+
+    def public(  # type: ignore[override]
+        self, *, limits: Mapping[str, str] | None = None
+    ) -> type[GuardPermission]:
+        """Give a permission class that says that a view is for everybody."""
+        return self._permission(self.demand(public=True, limits=limits))
+
+    def view(self, *scopes: str, **demands: Unpack[Demands]) -> Callable[[Any], Any]:
+        """Guard a view of Django's own; see :meth:`gatekey.django.Guard.requires`."""
+        return super().requires(*scopes, **demands)
+
+    def log_in(self, request: Any, response: Any, subject: str, **options: Any) -> SessionTokens:
+        """Start a session; with a request and response of DRF, or of Django.
+
+        :param options: those of :meth:`gatekey.django.Guard.log_in`.
+        """
+        return super().log_in(request, response, subject, **options)
+
+    def public_view(self, view: Any = None, *, limits: Mapping[str, str] | None = None) -> Any:
+        """Say that a view of Django's own is for everybody."""
+        demand = self.demand(public=True, limits=limits)
+        if view is not None:
+            return self._guarding(view, demand)
+        return lambda view: self._guarding(view, demand)
+
+    def _permission(self, demand: _Demand) -> type[GuardPermission]:
+        members = {"guard": self, "demand": demand, MARK: demand}
+        return type("GuardPermission", (GuardPermission,), members)
+
+    def decided_for(self, request: Request, view: Any, demand: _Demand) -> Access:
+        """Decide, once for a request.
+
+        :raises Refused: the request is refused.
+        """
+        own: Any = request._request
+        found: tuple[_Decision, _Demand] | None = getattr(own, DECIDED, None)
+        if found is None or found[1] is not demand:
+            found = self._decide(request_of(own), demand), demand
+            setattr(own, DECIDED, found)
+            _with(view, found[0])
+        decision = found[0]
+        access = decision.access
+        if access is None:
+            # The answer is whole: no handler of the project's, and no headers of the view's.
+            view.get_exception_handler = lambda: _answer
+            view.headers = {}
+            raise Refused(decision)
+        return access
+
+
+def demand_of(view: Any) -> _Demand | None:
+    """Give what a view demands.
+
+    :raises ConfigurationError: it has two guards.
+    """
+    permissions = () if view is None else view.get_permissions()
+    found = [demand for one in permissions if (demand := mark_of(one)) is not None]
+    if len(found) > 1:
+        raise ConfigurationError("A view has two guards; say all that it demands in one.")
+    return found[0] if found else None
+
+
+def _with(view: Any, decision: _Decision) -> None:
+    """Have the view's headers say what goes with the answer."""
+    headers = dict(getattr(view, "headers", {}))
+    for name, value in decision.headers:
+        headers[name] = joined([headers.get("Vary", "")], value) if name == "Vary" else value
+    view.headers = headers
+
+
+def _answer(error: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
+    from rest_framework.views import exception_handler, set_rollback
+
+    if not isinstance(error, Refused):
+        response: HttpResponse | None = exception_handler(error, dict(context))
+        return response
+    set_rollback()
+    return response_of(error.answer)

@@ -1,0 +1,267 @@
+"""The guard for Flask.
+
+::
+
+    from gatekey.flask import Guard
+
+    app = Flask(__name__)
+    auth = Guard("sqlite:///auth.sqlite", issuer="https://shop.example", cookies=True)
+    auth.install(app)
+
+    @app.get("/orders")
+    @auth.requires("orders:read")  # below the route
+    def orders():
+        return {"subject": auth.access.subject}
+"""
+
+from __future__ import annotations
+
+from functools import wraps
+from inspect import isclass, iscoroutinefunction
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+
+from flask import Blueprint, Flask, Response, after_this_request, current_app, g, request
+
+from gatekey._core import Access, _Request
+from gatekey.exceptions import ConfigurationError, UsageError
+from gatekey.guard import base
+from gatekey.guard.answer import Answer, cookies_of, joined
+from gatekey.guard.base import mark_of, marked, tokens_of, unguarded
+from gatekey.guard.routes import Asked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from typing_extensions import Unpack
+
+    from gatekey._core import SessionTokens, _Decision, _Demand
+    from gatekey.guard.base import Demands
+    from gatekey.guard.routes import OwnRoute
+
+T = TypeVar("T")
+DECIDED = "_gatekey"
+"""The name in `flask.g` of what was decided about a request."""
+
+__all__ = ["Access", "Guard"]
+
+
+class Guard(base.Guard):
+    """One decision at every door of a Flask application; see :class:`gatekey.guard.Guard`."""
+
+    _app: Flask | None = None
+
+    def requires(self, *scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:
+        """Guard a view: a function, or a class of Flask's. It stands below ``@app.route``.
+
+        :param scopes: every one of these must have been granted; see
+            :class:`gatekey.guard.Demands` for what else can be demanded.
+        :raises ConfigurationError: the function is a route already.
+        """
+        demand = self.demand(*scopes, **demands)
+        return lambda view: self._guarding(view, demand)
+
+    @overload
+    def public(self, view: T) -> T: ...
+
+    @overload
+    def public(self, *, limits: Mapping[str, str] | None = None) -> Callable[[T], T]: ...
+
+    def public(self, view: Any = None, *, limits: Mapping[str, str] | None = None) -> Any:
+        """Say that a view is for everybody. It stands below ``@app.route``."""
+        demand = self.demand(public=True, limits=limits)
+        if view is not None:
+            return self._guarding(view, demand)
+        return lambda view: self._guarding(view, demand)
+
+    @property
+    def access(self) -> Access:
+        """Who calls: what was decided about this request.
+
+        :raises UsageError: nothing was decided about it.
+        """
+        decision: _Decision | None = g.get(DECIDED)
+        access = decision and decision.access
+        if access is None:
+            raise UsageError("The route of this request has no guard; give it `requires(...)`.")
+        return access
+
+    def install(self, app: Flask, *, prefix: str = "/auth", public: Iterable[str] = ()) -> None:
+        """Add the guard's own routes, and look at all others.
+
+        Routes are looked at now, and again before the next request when there are more: without
+        ``requires`` and ``public`` there is a ConfigurationError, and no request is answered. Call
+        it last, and the program does not start.
+
+        :param prefix: where refresh, log-out and devices are.
+        :param public: names of endpoints that are public, such as ``static``.
+        """
+        for route in self.own_routes(prefix):
+            self._add(app, route)
+        self._app = app
+        seen = _Seen(self, app, frozenset(public))
+        seen.check()
+        inner = app.wsgi_app
+
+        def doors(environ: Any, start_response: Any) -> Any:
+            seen.check()
+            return inner(environ, start_response)
+
+        app.wsgi_app = doors  # type: ignore[method-assign]
+
+    def log_in(
+        self,
+        response: Response,
+        subject: str,
+        *,
+        scopes: str | Iterable[str] = (),
+        claims: Mapping[str, object] | None = None,
+        meta: Mapping[str, object] | None = None,
+    ) -> SessionTokens:
+        """Start the session of a subject that has logged in; the response sets its cookies.
+
+        :param scopes: what its access tokens grant.
+        :param claims: what else they say.
+        :param meta: the program's own notes.
+        """
+        client = request.headers.get("User-Agent")
+        decision = self.start_session(
+            subject, scopes=scopes, claims=claims, client=client, meta=meta
+        )
+        _set(response, decision)
+        return tokens_of(decision)
+
+    def log_out(self, response: Response) -> Response:
+        """End the session of the request, and give the response, which clears its cookies.
+
+        Without a session, or if the request is not of a page of this service, a refusal.
+        """
+        decision = self.noted(self._core.log_out(_Request.of_wsgi(request.environ)))
+        if not decision.is_allowed:
+            return response_of(Answer.of(decision))
+        _set(response, decision)
+        return response
+
+    # ---- how ----
+
+    def _guarding(self, view: T, demand: _Demand) -> T:
+        if mark_of(view) is not None:
+            raise ConfigurationError("A view has two guards; say all that it demands in one.")
+        if isclass(view):
+            own = cast("Any", view)
+            own.decorators = [*own.decorators, lambda made: self._guarding(made, demand)]
+            return view
+        if not callable(view):
+            raise TypeError(f"`requires(...)` guards a function, not {type(view).__name__}")
+        call: Callable[..., Any] = view
+        self._refuse_route(call)
+
+        @wraps(call)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            decision = self._decide(_Request.of_wsgi(request.environ), demand)
+            setattr(g, DECIDED, decision)
+            if not decision.is_allowed:
+                return response_of(Answer.of(decision))
+            after_this_request(lambda response: _with(response, decision))
+            if iscoroutinefunction(call):
+                return current_app.ensure_sync(call)(*args, **kwargs)
+            return call(*args, **kwargs)
+
+        return cast("T", marked(wrapper, demand))
+
+    def _refuse_route(self, view: Callable[..., Any]) -> None:
+        """Refuse a decorator above `@app.route`: the route has the function without the guard."""
+        around = list(getattr(view, "__globals__", {}).values())
+        apps = [self._app, *(one for one in around if issubclass(type(one), Flask | Blueprint))]
+        if any(_has(app, view) for app in apps if app is not None):
+            name = getattr(view, "__name__", "a view")
+            raise ConfigurationError(
+                f"The guard of `{name}` stands above its route, which has the function without it: "
+                "put `@app.route(...)` above `@auth.requires(...)`."
+            )
+
+    def _add(self, app: Flask, route: OwnRoute) -> None:
+        def view(family: str = "") -> Response:
+            environ = request.environ
+            query, cookies = environ.get("QUERY_STRING", ""), environ.get("HTTP_COOKIE", "")
+            asked = Asked(_Request.of_wsgi(environ), family, query, cookies)
+            return response_of(route.handle(self, asked))
+
+        marked(view, self.demand(public=True))
+        path = route.path.replace("{family}", "<family>")
+        app.add_url_rule(path, route.name, view, methods=[route.method])
+
+
+class _Seen:
+    """The routes that were looked at."""
+
+    def __init__(self, guard: Guard, app: Flask, public: frozenset[str]) -> None:
+        self._guard, self._app, self._public = guard, app, public
+        self._count = -1
+
+    def check(self) -> None:
+        """Look again when there are more.
+
+        :raises ConfigurationError: one has no guard.
+        """
+        count = len(self._app.view_functions)
+        if count != self._count:
+            without = list(_without(self._app, self._public))
+            if without:
+                raise unguarded(without)
+            self._count = count
+
+
+def _without(app: Flask, public: frozenset[str]) -> Iterator[str]:
+    """Name the routes that have no guard."""
+    for rule in app.url_map.iter_rules():
+        view = app.view_functions.get(rule.endpoint)
+        is_empty = rule.endpoint == "static" and not _has_static_files(app)
+        if mark_of(view) is None and rule.endpoint not in public and not is_empty:
+            yield f"{rule.rule} ({rule.endpoint})"
+
+
+def _has_static_files(app: Flask) -> bool:
+    """Tell whether the folder that Flask has a route for by itself is there."""
+    from pathlib import Path
+
+    return app.static_folder is not None and Path(app.static_folder).exists()
+
+
+def _has(app: Flask | Blueprint, view: Callable[..., Any]) -> bool:
+    if view in app.view_functions.values():
+        return True
+    deferred = getattr(app, "deferred_functions", ())
+    cells = (cell for one in deferred for cell in getattr(one, "__closure__", None) or ())
+    return any(cell.cell_contents is view for cell in cells if _is_set(cell))
+
+
+def _is_set(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:
+        return False
+
+
+def response_of(answer: Answer) -> Response:
+    """Make a response, with its headers as they are."""
+    response = Response(answer.body, answer.status)
+    for name in ("Content-Type", "Content-Length") if answer.status == 204 else ("Content-Type",):
+        response.headers.pop(name, None)
+    for name, value in answer.headers:
+        response.headers.add(name, value)
+    return response
+
+
+def _set(response: Response, decision: _Decision) -> None:
+    for name, value in cookies_of(decision.headers):
+        response.headers.add(name, value)
+
+
+def _with(response: Response, decision: _Decision) -> Response:
+    """Add what goes with an answer: the names of `Vary` to the application's own, and rates."""
+    for name, value in decision.headers:
+        if name == "Vary":
+            response.headers["Vary"] = joined(response.headers.getlist("Vary"), value)
+        else:
+            response.headers.add(name, value)
+    return response
