@@ -19,11 +19,13 @@ from gatekey import (
     OAuthClient,
     OAuthTokens,
     ResourceServer,
+    SessionCookies,
     Sessions,
     Signer,
     Store,
     TokenManager,
     Verifier,
+    _core,
     aio,
     danger_decode_unverified,
     oauth,
@@ -258,6 +260,13 @@ def csrf_of(secret: Any) -> object:
     return "one"
 
 
+def logged_in_by(agent: Any) -> object:
+    sessions = Sessions.open("memory:", signer=Signer(KEY))
+    guard = _core._Guard(sessions=sessions, cookies=SessionCookies(Csrf(SECRET)))
+    tokens = guard.log_in("alice", client=agent).tokens
+    return tokens and tokens.session.client
+
+
 ENCRYPTED = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"
 
 # Each argument that a secret or a token in text is one way to give; the ways that mean the same.
@@ -280,6 +289,7 @@ TEXTS: dict[str, Callable[[Any], object]] = {
         Sessions.open("memory:", signer=Signer(KEY)).start("alice", client=v).session.client
     ),
     "Csrf.__new__(secret)": csrf_of,
+    "_Guard.log_in(client)": logged_in_by,
     "OAuthTokens.from_secret_json(text)": lambda v: OAuthTokens.from_secret_json(v),
     "api_key_from_headers(pairs)": lambda v: gatekey.api_key_from_headers({"X-API-Key": v}),
     "api_key_from_query(query)": lambda v: gatekey.api_key_from_query(v, "k"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import pytest
+from guard_clocks import GUARDED
 
 import gatekey
 from gatekey import (
@@ -382,6 +383,19 @@ CASES |= dict.fromkeys(
         "Verifier(keys=_RemoteKeySet)",
         "Verifier.for_issuers(issuers=IssuerRule)",
         "Verifier.for_issuers(issuers=_RemoteKeySet)",
+    ],
+    NEVER_ASKS,
+)
+
+
+CASES |= GUARDED
+CASES |= dict.fromkeys(
+    [
+        "Guard(issuers=RemoteKeySet)",
+        "Guard(oauth=OAuthClient)",
+        "_Doors(guard=Guard)",
+        "_Requires(guard=Guard)",
+        "_Seen(guard=Guard)",
     ],
     NEVER_ASKS,
 )

@@ -23,6 +23,7 @@ from gatekey import (
     OAuthTokens,
     RemoteKeySet,
     ResourceServer,
+    SessionCookies,
     Sessions,
     Signer,
     Store,
@@ -63,6 +64,12 @@ def things() -> Iterator[object]:
     yield from (client, client._core, own, TokenManager(client), TokenManager(client)._core)
     door = ResourceServer("https://a.example", api_keys=keys)
     yield from (door, door._core, door.check(f"Bearer {made.secret}"))
+    cookies = SessionCookies(Csrf(bytes(range(32))))
+    guard = _core._Guard(api_keys=keys, sessions=sessions, cookies=cookies)
+    request = _core._Request.of_asgi({"path": "/", "headers": [(b"x-api-key", b"none")]})
+    demand = _core._Demand()
+    yield from (cookies, cookies.read("__Host-access=a"), guard, request, demand)
+    yield from (guard.check(request, demand), guard.log_in("it's"))
 
 
 def test_every_class_is_shown_as_pythons() -> None:

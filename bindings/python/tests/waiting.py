@@ -26,9 +26,12 @@ from gatekey import (
     TokenManager,
     Verifier,
 )
+from gatekey._core import _attempt, _Guard, _Request
+from gatekey.guard import Guard
+from gatekey.testing import CookieJar, log_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     Make = Callable[[Place], Callable[[], object]]
 
@@ -517,6 +520,66 @@ CASES["_ResourceServer.check by API keys with a clock"] = door(clock=clock)
 def _(place: Place) -> Callable[[], object]:
     address = place.silent_server()
     return lambda: ResourceServer("https://a", issuer=address, allow_loopback_http=True)
+
+
+def guarded(
+    what: str, call: Callable[[Guard, CookieJar], Callable[[], object]], **options: Any
+) -> Make:
+    """A guard with sessions in cookies, while its store is held."""
+
+    def make(place: Place) -> Callable[[], object]:
+        own = Guard(place.store(**options), cookies=True, csrf_secret=PEPPER)
+        made = call(own, log_in(own))
+        time.sleep(0.06)  # so that it is time for a look at the store
+        place.hold(what)
+        return made
+
+    return make
+
+
+def sent(headers: Mapping[str, str], method: str = "POST") -> _Request:
+    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+    return _Request.of_asgi({"method": method, "path": "/", "headers": pairs})
+
+
+def decides(own: Guard, jar: CookieJar) -> Callable[[], object]:
+    request, demand = sent({"Cookie": jar.header}, "GET"), own.demand()
+    own._core.check(request, demand)
+    return lambda: own._core.check(request, demand)
+
+
+def refreshes(own: Guard, jar: CookieJar) -> Callable[[], object]:
+    request = sent(jar.headers(own))
+    return lambda: own._core.refresh(request)
+
+
+def logs_out(own: Guard, jar: CookieJar) -> Callable[[], object]:
+    request = sent(jar.headers(own))
+    return lambda: own._core.log_out(request)
+
+
+CASES |= {
+    "_Guard.check": guarded("read", decides),
+    "_Guard.check with a clock": guarded("read", decides, clock=clock),
+    "_Guard.log_in": guarded("write", lambda own, _: lambda: own._core.log_in("bob")),
+    "_Guard.refresh": guarded("write", refreshes),
+    "_Guard.log_out": guarded("write", logs_out),
+}
+
+
+@case("_Guard.check by introspection")
+def _(place: Place) -> Callable[[], object]:
+    own = Guard(tokens=ResourceServer("https://a", introspection=place.client()))
+    request, demand = sent({"Authorization": "Bearer opaque"}), own.demand()
+    return lambda: own._core.check(request, demand)
+
+
+@case("_Guard.__new__ of remote keys")
+def _(place: Place) -> Callable[[], object]:
+    keys = RemoteKeySet(place.silent_server(), allow_loopback_http=True)
+    made: list[ResourceServer] = []
+    _attempt(lambda: made.append(ResourceServer("https://a", issuers={"https://i": keys})), False)
+    return lambda: _Guard(tokens=made[0]._core)
 
 
 def nobody() -> OAuthClient:

@@ -1,0 +1,82 @@
+"""Every kind of credential, refused in every way, in every framework: one golden file for all.
+
+`GATEKEY_WRITE_GOLDEN=1` writes it again; look at what has changed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from guard_doors import DOORS, Seen
+from guard_world import Row, rows
+
+GOLDEN = Path(__file__).with_name("guard_golden.json")
+ROWS = rows()
+OURS = (
+    "www-authenticate",
+    "retry-after",
+    "ratelimit",
+    "ratelimit-policy",
+    "cache-control",
+    "x-content-type-options",
+    "set-cookie",
+)
+LOOKED_AT = {"authorization", "cookie", "x-api-key"}
+CASES = [(kind, name) for kind, found in ROWS.items() for name in found]
+
+
+def written(seen: Seen) -> dict[str, Any]:
+    """Give what an answer must have: what the framework adds of its own is left out."""
+    headers = {name: seen.all(name) for name in OURS if seen.all(name)}
+    body = seen.body.decode()
+    if seen.status >= 400:
+        headers["content-type"] = seen.all("content-type")
+    elif body:
+        body = json.loads(body)
+    vary = {name.strip().lower() for value in seen.all("vary") for name in value.split(",")}
+    assert vary >= LOOKED_AT, vary
+    return {"status": seen.status, "headers": headers, "body": body}
+
+
+def answer(framework: str, row: Row, folder: Path) -> dict[str, Any]:
+    door = DOORS[framework](folder)
+    try:
+        headers = row.make(door.world)
+        if row.before is not None:
+            row.before(door.world, headers)
+        for _ in range(row.times):
+            door.calls.clear()
+            seen = door.call(row.method, row.target, headers)
+        # The handler runs where it is let in, and only there.
+        assert bool(door.calls) == (seen.status == 200), (door.calls, seen)
+        return written(seen)
+    finally:
+        door.world.close()
+
+
+def golden() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = json.loads(GOLDEN.read_text())
+    return found
+
+
+@pytest.mark.skipif("GATEKEY_WRITE_GOLDEN" not in os.environ, reason="it is written on demand")
+def test_write(tmp_path_factory: pytest.TempPathFactory) -> None:
+    found: dict[str, dict[str, Any]] = {}
+    for kind, name in CASES:
+        folder = tmp_path_factory.mktemp("golden")
+        found.setdefault(kind, {})[name] = answer("starlette", ROWS[kind][name], folder)
+    GOLDEN.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+
+
+def test_the_golden_file_has_every_row() -> None:
+    assert {(kind, name) for kind, found in golden().items() for name in found} == set(CASES)
+
+
+@pytest.mark.parametrize("framework", DOORS)
+@pytest.mark.parametrize(("kind", "name"), CASES, ids=lambda text: text.replace(" ", "-"))
+def test_as_in_every_framework(kind: str, name: str, framework: str, tmp_path: Path) -> None:
+    assert answer(framework, ROWS[kind][name], tmp_path) == golden()[kind][name]
