@@ -112,9 +112,10 @@ def python() -> list[Lane]:
     )
     ours = f". {examples} ../../tests/servers ../../tests/rounds {lanes_py}"
     ruff = f"{bin_folder}/ruff"
+    stub_options = "--mypy-config-file ../pyproject.toml --allowlist stubtest.txt"
     lines = {
         "python types": f"{mypy} -p gatekey; {mypy} tests {examples} {server}; {mypy} {lanes_py}",
-        "python stubs": f"cd tests; {PYTHON} -m mypy.stubtest gatekey",
+        "python stubs": f"cd tests; {PYTHON} -m mypy.stubtest gatekey {stub_options}",
         "python lints": f"{ruff} check --quiet --config pyproject.toml {ours}; "
         f"{ruff} format --quiet --check --config pyproject.toml {ours}",
     }

@@ -146,13 +146,13 @@ class Guard(base.Guard):
     def _guarding(self, view: T, demand: _Demand) -> T:
         if mark_of(view) is not None:
             raise ConfigurationError("A view has two guards; say all that it demands in one.")
-        if isclass(view):
-            own = cast("Any", view)
+        call: Any = view
+        if isclass(call):
+            own: Any = call
             own.decorators = [*own.decorators, lambda made: self._guarding(made, demand)]
             return view
-        if not callable(view):
+        if not callable(call):
             raise TypeError(f"`requires(...)` guards a function, not {type(view).__name__}")
-        call: Callable[..., Any] = view
         self._refuse_route(call)
 
         @wraps(call)

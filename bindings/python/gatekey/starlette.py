@@ -181,14 +181,14 @@ class Guard(base.Guard):
     def _guarding(self, endpoint: T, demand: _Demand) -> T:
         if mark_of(endpoint) is not None:
             raise ConfigurationError("An endpoint has two guards; say all that it demands in one.")
-        if isclass(endpoint):
-            return cast("T", self._guarding_class(endpoint, demand))
-        if not callable(endpoint):
+        call: Any = endpoint
+        if isclass(call):
+            return cast("T", self._guarding_class(call, demand))
+        if not callable(call):
             raise TypeError(
                 "`requires(...)` guards a function or a class, not "
                 f"{type(endpoint).__name__}; for an application there is `guarded`"
             )
-        call: Callable[..., Any] = endpoint
         is_async = iscoroutinefunction(call)
 
         @wraps(call)

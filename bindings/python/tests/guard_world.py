@@ -201,6 +201,7 @@ def rows() -> dict[str, dict[str, Row]]:
             "tenant": Row(lambda w: w.key(tenant="other"), target="/tenant"),
             "network": Row(lambda w: w.key(cidrs=["10.0.0.0/8"])),
             "rate": Row(lambda w: w.key(rate="1/60s"), times=2),
+            "rate left": Row(lambda w: w.key(rate="10/60s"), times=2),
             "store gone": Row(lambda w: w.key(), before=lose_store),
         },
         "opaque": {
@@ -240,6 +241,7 @@ def rows() -> dict[str, dict[str, Row]]:
     )
     for name, kind in found.items():
         kind["rate of a route"] = Row(kind["good"].make, target="/limited", times=2)
+        kind["rate of a route left"] = Row(kind["good"].make, target="/limited")
         kind["csrf"] = Row(kind["good"].make, method="POST")
         kind["other kind"] = Row(kind["good"].make, target=f"/not/{name.split()[0]}")
         kind["optional"] = Row(kind["good"].make, target="/optional")

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from gatekey.guard.routes import OwnRoute
     from gatekey.oauth import DoorRule, OAuthClient, RemoteKeySet
 
-    OAuthUser = Callable[[str, FinishedLogin], str | Mapping[str, Any] | None]
+    _OAuthUser = Callable[[str, FinishedLogin], str | Mapping[str, Any] | None]
 
 LOG = logging.getLogger("gatekey")
 MARK = "__gatekey__"
@@ -126,7 +126,7 @@ class Guard:
         ipv6_prefix: int | None = None,
         revocations: Revocations | None = None,
         oauth: Mapping[str, OAuthClient] | None = None,
-        oauth_user: OAuthUser | None = None,
+        oauth_user: _OAuthUser | None = None,
         pepper_file: str | os.PathLike[str] | None = None,
         clock: _Clock | None = None,
         danger_allow_http: bool = False,

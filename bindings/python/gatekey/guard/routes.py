@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gatekey._core import Access, Sessions, _Decision, _Request
     from gatekey.guard.base import Guard
 
-    Handle = Callable[[Guard, "Asked"], Answer]
+    _Handle = Callable[[Guard, "Asked"], Answer]
 
 SHORT = ("Cache-Control", "public, max-age=300")
 """For what is public: clients fetch keys again when they see an unknown one."""
@@ -49,7 +49,7 @@ class OwnRoute:
     name: str
     method: str
     path: str
-    handle: Handle
+    handle: _Handle
     """Answers a request. May wait."""
 
 
@@ -101,7 +101,7 @@ def _log_out(guard: Guard, asked: Asked) -> Answer:
     )
 
 
-def _by_session(work: Callable[[Guard, Sessions, Access, str], Answer], **demands: Any) -> Handle:
+def _by_session(work: Callable[[Guard, Sessions, Access, str], Answer], **demands: Any) -> _Handle:
     """Answer requests with a session alone."""
 
     def handle(guard: Guard, asked: Asked) -> Answer:
