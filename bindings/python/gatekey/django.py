@@ -37,7 +37,7 @@ from gatekey._core import Access, _Request
 from gatekey.exceptions import ConfigurationError, UsageError
 from gatekey.guard import base
 from gatekey.guard.answer import Answer, cookies_of, joined
-from gatekey.guard.base import mark_of, marked, tokens_of, unguarded
+from gatekey.guard.base import FORM, mark_of, marked, tokens_of, unguarded
 from gatekey.guard.loop import decided
 from gatekey.guard.routes import Asked
 
@@ -157,7 +157,7 @@ class Guard(base.Guard):
     def _sync(self, call: Callable[..., Any], demand: _Demand) -> Callable[..., Any]:
         @wraps(call)
         def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            decision = self._decide(request_of(request), demand)
+            decision = self._decide(request_of(request, self.csrf_form_field), demand)
             setattr(request, DECIDED, (decision, demand))
             if not decision.is_allowed:
                 return response_of(Answer.of(decision))
@@ -168,7 +168,7 @@ class Guard(base.Guard):
     def _async(self, call: Callable[..., Any], demand: _Demand) -> Callable[..., Any]:
         @wraps(call)
         async def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            decision = await decided(self, request_of(request), demand)
+            decision = await decided(self, request_of(request, self.csrf_form_field), demand)
             setattr(request, DECIDED, (decision, demand))
             if not decision.is_allowed:
                 return response_of(Answer.of(decision))
@@ -270,11 +270,12 @@ def _is_public(name: str, public: frozenset[str]) -> bool:
     return any(f"{':'.join(namespaces[:n])}:*" in public for n in range(1, len(namespaces) + 1))
 
 
-def request_of(request: HttpRequest) -> _Request:
-    """Give a request as the server has it."""
+def request_of(request: HttpRequest, field: str | None = None) -> _Request:
+    """Give a request as the server has it, with the CSRF token of a form's field of this name."""
+    token = request.POST.get(field) if field and request.content_type == FORM else None
     if isinstance(request, ASGIRequest):
-        return _Request.of_asgi(request.scope)
-    return _Request.of_wsgi(request.META)
+        return _Request.of_asgi(request.scope, token)
+    return _Request.of_wsgi(request.META, token)
 
 
 def response_of(answer: Answer) -> HttpResponse:

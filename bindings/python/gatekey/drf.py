@@ -177,7 +177,7 @@ class Guard(django.Guard):
         own: Any = request._request
         found: tuple[_Decision, _Demand] | None = getattr(own, DECIDED, None)
         if found is None or found[1] is not demand:
-            found = self._decide(request_of(own), demand), demand
+            found = self._decide(request_of(own, self.csrf_form_field), demand), demand
             setattr(own, DECIDED, found)
             _with(view, found[0])
         decision = found[0]

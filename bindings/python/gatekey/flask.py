@@ -26,7 +26,7 @@ from gatekey._core import Access, _Request
 from gatekey.exceptions import ConfigurationError, UsageError
 from gatekey.guard import base
 from gatekey.guard.answer import Answer, cookies_of, joined
-from gatekey.guard.base import mark_of, marked, tokens_of, unguarded
+from gatekey.guard.base import FORM, mark_of, marked, tokens_of, unguarded
 from gatekey.guard.routes import Asked
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class Guard(base.Guard):
 
         @wraps(call)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            decision = self._decide(_Request.of_wsgi(request.environ), demand)
+            decision = self._decide(self._request(), demand)
             setattr(g, DECIDED, decision)
             if not decision.is_allowed:
                 return response_of(Answer.of(decision))
@@ -167,6 +167,12 @@ class Guard(base.Guard):
             return call(*args, **kwargs)
 
         return cast("T", marked(wrapper, demand))
+
+    def _request(self) -> _Request:
+        field = None
+        if self.csrf_form_field and request.mimetype == FORM:
+            field = request.form.get(self.csrf_form_field)
+        return _Request.of_wsgi(request.environ, field)
 
     def _refuse_route(self, view: Callable[..., Any]) -> None:
         """Refuse a decorator above `@app.route`: the route has the function without the guard."""
@@ -196,19 +202,19 @@ class _Seen:
 
     def __init__(self, guard: Guard, app: Flask, public: frozenset[str]) -> None:
         self._guard, self._app, self._public = guard, app, public
-        self._count = -1
+        self._views: tuple[int, ...] = ()
 
     def check(self) -> None:
-        """Look again when there are more.
+        """Look again when there are others.
 
         :raises ConfigurationError: one has no guard.
         """
-        count = len(self._app.view_functions)
-        if count != self._count:
+        views = tuple(map(id, self._app.view_functions.values()))
+        if views != self._views:
             without = list(_without(self._app, self._public))
             if without:
                 raise unguarded(without)
-            self._count = count
+            self._views = views
 
 
 def _without(app: Flask, public: frozenset[str]) -> Iterator[str]:

@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from functools import wraps
+from functools import partial, wraps
 from inspect import isclass, iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
@@ -37,7 +37,15 @@ from gatekey.guard.loop import answered, decided
 from gatekey.guard.routes import Asked
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import (
+        Awaitable,
+        Callable,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+        Sized,
+    )
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
     from typing_extensions import Unpack
@@ -189,7 +197,8 @@ class Guard(base.Guard):
                 "`requires(...)` guards a function or a class, not "
                 f"{type(endpoint).__name__}; for an application there is `guarded`"
             )
-        is_async = iscoroutinefunction(call)
+        plain: Any = call.func if isinstance(call, partial) else call
+        is_async = iscoroutinefunction(plain) or iscoroutinefunction(plain.__call__)
 
         @wraps(call)
         async def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -266,7 +275,7 @@ class Guard(base.Guard):
 
 
 def _is_function(thing: object) -> bool:
-    return callable(getattr(thing, "__get__", None)) and hasattr(thing, "__code__")
+    return isinstance(thing, partial) or hasattr(thing, "__code__")
 
 
 def _connection(args: Sequence[object], kwargs: Mapping[str, object]) -> HTTPConnection:
@@ -348,7 +357,7 @@ class _Doors:
 
     def __init__(self, app: ASGIApp, guard: Guard, root: Starlette, public: frozenset[str]) -> None:
         self._app, self._guard, self._root, self._public = app, guard, root, public
-        self._seen: object = None
+        self._seen: list[tuple[Sized, int]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -370,16 +379,17 @@ class _Doors:
         await self._app(scope, receive, sending)
 
     def _check(self) -> None:
-        """Look again when routes were added.
+        """Look again when routes were added or taken away.
 
         :raises ConfigurationError: one has no guard; nothing is answered then.
         """
-        seen = _shape(self._root)
-        if seen != self._seen:
-            without = list(self._guard._routes_without(self._root, self._public))
-            if without:
-                raise unguarded(without)
-            self._seen = seen
+        if self._seen and all(len(table) == count for table, count in self._seen):
+            return
+        seen = [(table, len(table)) for table in _tables(self._root)]
+        without = list(self._guard._routes_without(self._root, self._public))
+        if without:
+            raise unguarded(without)
+        self._seen = seen
 
     async def _start(self, scope: Scope, receive: Receive, send: Send) -> None:
         first: list[Message] = [await receive()]
@@ -407,11 +417,17 @@ def _with(headers: list[tuple[bytes, bytes]], decision: _Decision) -> list[tuple
     return headers
 
 
-def _shape(app: Any) -> object:
-    """Tell route tables apart: by how many routes there are, in mounted applications, too."""
-    routes = getattr(app, "routes", ())
-    inner = tuple(_shape(route.app) for route in routes if isinstance(route, Mount))
-    return len(routes), inner
+def _tables(app: object) -> Iterator[Sized]:
+    """Give all lists of routes, those of mounted applications and included routers, too."""
+    routes: list[Any] = getattr(app, "routes", [])
+    yield routes
+    # FastAPI's, which come last.
+    yield getattr(getattr(app, "router", app), "_low_priority_routes", ())
+    for route in routes:
+        if isinstance(route, Mount | Host):
+            yield from _tables(getattr(route, "_base_app", route.app))
+        elif hasattr(route, "original_router"):
+            yield from _tables(route.original_router)
 
 
 def _path(route: object) -> str:

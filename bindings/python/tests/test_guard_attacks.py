@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from guard_doors import DOORS, Door
@@ -12,6 +12,7 @@ from guard_world import OWN, bearer
 
 from gatekey import OAuthClient
 from gatekey.exceptions import ConfigurationError
+from gatekey.guard.base import FORM
 from gatekey.testing import CookieJar
 
 if TYPE_CHECKING:
@@ -218,6 +219,26 @@ def test_log_in_refresh_and_log_out(door: Door) -> None:
     late = door.call("GET", "/orders", [("Cookie", kept)])
     assert late.status == 401
     assert len(late.all("set-cookie")) == 3
+
+
+@pytest.mark.parametrize("framework", ["flask", "django", "django async", "drf"])
+def test_a_form_of_a_page_without_scripts(framework: str, tmp_path: Path) -> None:
+    door = DOORS[framework](tmp_path, csrf_form_field="csrf")
+    jar = logged_in(door)
+    page = [("Cookie", jar.header), ("Origin", "null"), ("Sec-Fetch-Site", "same-origin")]
+
+    def posted(body: str, *more: tuple[str, str], kind: str = FORM) -> int:
+        own = {} if door.is_asgi else {"CONTENT_TYPE": kind}
+        headers = [("Content-Type", kind), ("Content-Length", str(len(body))), *more]
+        return door.call("POST", "/orders", headers, body=body.encode(), **own).status
+
+    good = f"csrf={quote(jar['__Host-csrf'])}"
+    assert posted(good, *page) == 200
+    assert posted("csrf=" + "A" * 64, *page) == 403
+    assert posted("other=1", *page) == 403
+    assert posted(good, *page, kind="application/json") == 403
+    assert posted(good, ("Cookie", jar.header), ("Origin", "null")) == 403
+    door.world.close()
 
 
 def test_two_tabs_refresh_at_once(door: Door) -> None:

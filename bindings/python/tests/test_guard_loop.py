@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
-from guard_doors import DOORS, PEER, OfStarlette
+from guard_doors import DOORS, PEER, Door, OfFastApi, OfStarlette
 from guard_world import API, OTHER, PEPPER
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 import gatekey.starlette
-from gatekey import Store, aio
+from gatekey import Access, Store, aio
 from gatekey.testing import Issuer, new_key
 
 if TYPE_CHECKING:
@@ -156,15 +157,35 @@ class WithSocket(OfStarlette):
         return [socket(self)]
 
 
-@pytest.fixture
-def door(tmp_path: Path) -> Any:
-    made = WithSocket(tmp_path)
+class FastApiWithSocket(OfFastApi):
+    def build(self) -> None:
+        super().build()
+
+        async def endpoint(websocket: WebSocket, who: Any) -> None:
+            await websocket.accept()
+            self.seen("/ws")
+            for _ in range(2):
+                if await websocket.receive_text() == "recheck":
+                    await self.guard.recheck(websocket)
+                await websocket.send_json(who.subject)
+            await websocket.close()
+
+        endpoint.__annotations__ = {
+            "websocket": WebSocket,
+            "who": Annotated[Access, self.guard.requires()],
+        }
+        self.app.add_api_websocket_route("/ws", endpoint)
+
+
+@pytest.fixture(params=[WithSocket, FastApiWithSocket])
+def door(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    made = request.param(tmp_path)
     yield made
     made.world.close()
 
 
 def upgrade(
-    door: OfStarlette, headers: list[tuple[str, str]], *texts: str, denial: bool = False
+    door: Door, headers: list[tuple[str, str]], *texts: str, denial: bool = False
 ) -> list[Any]:
     coming: list[Any] = [{"type": "websocket.connect"}]
     coming += [{"type": "websocket.receive", "text": text} for text in texts]
@@ -175,7 +196,7 @@ def upgrade(
     return asyncio.run(call(door.app, "/ws", headers, method=None, **more))
 
 
-def test_a_websocket_is_closed_before_it_is_accepted(door: OfStarlette) -> None:
+def test_a_websocket_is_closed_before_it_is_accepted(door: Door) -> None:
     cookie = ("Cookie", door.world.jar().header)
     evil = ["https://evil.test", "null", "https://shop.test.evil.test", "http://shop.example"]
     refused = [[], [cookie], *([cookie, ("Origin", origin)] for origin in evil)]
@@ -190,7 +211,7 @@ def test_a_websocket_is_closed_before_it_is_accepted(door: OfStarlette) -> None:
     assert not door.calls
 
 
-def test_a_websocket_that_may(door: OfStarlette) -> None:
+def test_a_websocket_that_may(door: Door) -> None:
     cookie = [("Cookie", door.world.jar().header), ("Origin", "https://shop.example")]
     for headers in (cookie, door.world.key(), door.world.foreign()):
         sent = upgrade(door, headers, "a", "b")
@@ -198,7 +219,7 @@ def test_a_websocket_that_may(door: OfStarlette) -> None:
         assert kinds == ["accept", "send", "send", "close"]
 
 
-def test_an_open_websocket_asks_whether_it_is_still_good(door: OfStarlette) -> None:
+def test_an_open_websocket_asks_whether_it_is_still_good(door: Door) -> None:
     headers = door.world.key()
     secret = headers[0][1]
     coming: list[Any] = [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": "a"}]

@@ -164,6 +164,17 @@ def test_fastapi(tmp_path: Path) -> None:
         assert name not in said, said
 
 
+def test_fastapi_routes_of_a_router_that_is_included_already() -> None:
+    auth = gatekey.fastapi.Guard("memory:")
+    app, shop = FastAPI(), APIRouter()
+    auth.install(app)
+    app.include_router(shop)
+    assert start(app) == ""
+    shop.get("/late")(empty)
+    with pytest.raises(ConfigurationError, match="/late"):
+        asgi(app, "GET", "/late", [], "192.0.2.7", {})
+
+
 def test_fastapi_refuses_in_a_mounted_application() -> None:
     auth = gatekey.fastapi.Guard("memory:")
     app, sub = FastAPI(), FastAPI()
@@ -214,6 +225,17 @@ def orders():
 def test_flask_order_of_decorators_at_import(place: str) -> None:
     with pytest.raises(ConfigurationError, match=r"`orders` stands above"):
         exec(IN_A_MODULE.format(place=place), {"__name__": "shop"})  # noqa: S102
+
+
+def test_flask_views_that_are_replaced() -> None:
+    auth = gatekey.flask.Guard("memory:")
+    app = Flask("shop", static_folder=None)
+    app.add_url_rule("/plain", "plain", auth.requires()(lambda: ""))
+    auth.install(app)
+    assert wsgi(app, "GET", "/plain", [], "192.0.2.7", {}).status == 401
+    app.view_functions["plain"] = lambda: "secret"
+    with pytest.raises(ConfigurationError, match="/plain"):
+        wsgi(app, "GET", "/plain", [], "192.0.2.7", {})
 
 
 def test_flask_blueprints_classes_and_files(tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("gatekey")
 MARK = "__gatekey__"
 """The attribute of a route's function that holds what is demanded."""
+FORM = "application/x-www-form-urlencoded"
+"""The type of a form whose fields are looked at: its size is bounded by the framework."""
 ALL_KINDS = {"api_key", "session", "jwt", "opaque"}
 _T = TypeVar("_T")
 
@@ -121,6 +123,7 @@ class Guard:
         exact_names: bool = False,
         api_key_header: str = "X-API-Key",
         csrf_header: str = "X-CSRF-Token",
+        csrf_form_field: str | None = None,
         realm: str | None = None,
         metadata_url: str | None = None,
         ipv6_prefix: int | None = None,
@@ -156,6 +159,8 @@ class Guard:
             ``forwarded_header``, ``X-Forwarded-For`` unless given; ``unix`` for a Unix socket.
         :param exact_names: whether the WSGI server drops headers with an underscore in their name,
             as gunicorn does from version 22 on.
+        :param csrf_form_field: in which field forms of pages without scripts send the CSRF token.
+            Read by Flask and Django, of forms that are not ``multipart``.
         :param realm: what challenges name.
         :param metadata_url: where this API's metadata are (RFC 9728), for challenges.
         :param ipv6_prefix: how many bits of an IPv6 address are one caller of limits; 64.
@@ -216,6 +221,7 @@ class Guard:
         )
         self.issuer = issuer
         self.api_key_header = api_key_header
+        self.csrf_form_field = csrf_form_field
         self.issuers = tuple(issuers or ())
         self.oauth = mapped(oauth, "oauth") or {}
         self._oauth_user = oauth_user
