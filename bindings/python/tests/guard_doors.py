@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import django
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from django.conf import settings
 from fastapi import FastAPI
 from flask import Flask
@@ -23,6 +25,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+import gatekey.aiohttp
 import gatekey.django
 import gatekey.drf
 import gatekey.fastapi
@@ -79,6 +82,8 @@ class Door:
     """A service in one framework."""
 
     is_asgi = True
+    has_peers = True
+    """Whether a test says where a request comes from, and may send what no parser lets pass."""
     app: Any
     guard_class: Any
 
@@ -394,6 +399,67 @@ class OfDrf(OfDjango):
         return url_path(path[1:], view.as_view(), name=path[1:])
 
 
+class OfAiohttp(Door):
+    """A real server: there is no other way in."""
+
+    guard_class = gatekey.aiohttp.Guard
+    has_peers = False
+
+    def build(self) -> None:
+        self.app = web.Application()
+        for path, demand in ROUTES.items():
+            self.route(path, self.requires(demand))
+        for path, demand in PUBLIC.items():
+            self.route(path, self.guard.public(**demand))
+
+        async def log_in(request: web.Request) -> web.Response:
+            response = web.json_response({})
+            await self.guard.log_in(request, response, "alice", scopes=["orders:read"])
+            return response
+
+        self.app.router.add_post("/log-in", self.guard.public(log_in))
+        self.guard.install(self.app)
+        self.loop = asyncio.new_event_loop()
+        self.server = TestServer(self.app)
+        self.loop.run_until_complete(self.server.start_server())
+        self.world.closing.append(self.stop)
+
+    def stop(self) -> None:
+        self.loop.run_until_complete(self.server.close())
+        self.loop.close()
+
+    def route(self, path: str, guarding: Callable[[Any], Any]) -> None:
+        async def handler(request: web.Request) -> web.Response:
+            self.seen(path)
+            return web.json_response(shown(self.guard.access(request)))
+
+        guarded = guarding(handler)
+        for method in ("GET", "POST", "OPTIONS"):
+            self.app.router.add_route(method, path, guarded)
+
+    def call(
+        self, method: str, path: str, headers: Iterable[tuple[str, str]] = (), **more: Any
+    ) -> Seen:
+        return self.loop.run_until_complete(self.sent(method, path, list(headers), more))
+
+    async def sent(
+        self, method: str, path: str, headers: list[tuple[str, str]], more: dict[str, Any]
+    ) -> Seen:
+        target = path + ("?" + more["query"] if "query" in more else "")
+        lines = [f"{method} {target} HTTP/1.1", "Connection: close"]
+        if not any(name == "Host" for name, _ in headers):
+            lines.append("Host: shop.example")
+        lines += [f"{name}: {value}" for name, value in headers]
+        reader, writer = await asyncio.open_connection(self.server.host, self.server.port)
+        writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+        status, *pairs = head.decode("latin-1").split("\r\n")
+        told = [(name, value.strip()) for name, _, value in (pair.partition(":") for pair in pairs)]
+        return Seen(int(status.split()[1]), told, body)
+
+
 def set_django_up() -> None:
     """Configure Django, which a process does once."""
     if settings.configured:
@@ -419,6 +485,7 @@ def set_django_up() -> None:
 DOORS: dict[str, type[Door]] = {
     "fastapi": OfFastApi,
     "starlette": OfStarlette,
+    "aiohttp": OfAiohttp,
     "flask": OfFlask,
     "django": OfDjango,
     "django async": OfDjangoAsync,

@@ -56,6 +56,8 @@ class World:
     folder: Path
     options: dict[str, Any] = field(default_factory=dict)
 
+    closing: list[Callable[[], object]] = field(default_factory=list)
+
     def __post_init__(self) -> None:
         self.clock = Clock(NOW)
         self.issuer = Issuer(OTHER, clock=self.clock)
@@ -92,6 +94,8 @@ class World:
         self.guard = self.guard_class(self.store, **(given | self.options))
 
     def close(self) -> None:
+        for call in self.closing:
+            call()
         with suppress(StoreUnavailableError):  # of a test that has lost it
             self.store.close()
 

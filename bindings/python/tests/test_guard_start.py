@@ -10,6 +10,8 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 from fastapi import APIRouter, FastAPI
 from flask import Blueprint, Flask
 from flask.views import MethodView
@@ -20,6 +22,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Host, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
+import gatekey.aiohttp
 import gatekey.django
 import gatekey.drf
 import gatekey.fastapi
@@ -190,6 +193,48 @@ def test_fastapi_refuses_in_a_mounted_application() -> None:
     assert (seen.status, seen.one("content-type")) == (401, "application/problem+json")
     key = [("X-API-Key", new_key(auth))]
     assert asgi(app, "GET", "/sub/inner", key, "192.0.2.7", {}).json == {"subject": "acme"}
+
+
+def test_aiohttp(tmp_path: Path) -> None:
+    auth = gatekey.aiohttp.Guard("memory:")
+
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(text=auth.access(request).subject)
+
+    class View(web.View):
+        async def get(self) -> web.Response:
+            return web.Response(text="of a class")
+
+    def app(*routes: web.RouteDef | web.StaticDef) -> web.Application:
+        made = web.Application()
+        auth.install(made, public=["files"])
+        made.add_routes(routes)  # after install
+        return made
+
+    async def started(one: web.Application) -> list[int]:
+        key = {"X-API-Key": new_key(auth)}
+        async with TestClient(TestServer(one)) as client:
+            return [
+                (await client.get(path, headers=headers)).status
+                for path in ("/good", "/view")
+                for headers in ({}, key)
+            ]
+
+    sub = web.Application()
+    sub.router.add_get("/inner", handler)
+    bare = app(web.get("/plain", handler), web.view("/view", View), web.static("/bare", tmp_path))
+    bare.add_subapp("/sub", sub)
+    with pytest.raises(ConfigurationError) as raised:
+        asyncio.run(TestServer(bare).start_server())
+    for name in ("/plain (GET)", "/view (*)", "/bare (GET)", "/sub/inner (GET)"):
+        assert name in str(raised.value)
+    good = app(
+        web.get("/good", auth.requires()(handler)),
+        web.view("/view", auth.requires()(View)),
+        web.get("/open", auth.public(handler)),
+        web.static("/files", tmp_path, name="files"),
+    )
+    assert asyncio.run(started(good)) == [401, 200, 401, 200]
 
 
 def test_flask_order_of_decorators() -> None:

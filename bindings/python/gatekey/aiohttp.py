@@ -1,0 +1,231 @@
+"""The guard for aiohttp's server.
+
+::
+
+    from gatekey.aiohttp import Guard
+
+    auth = Guard("sqlite:///auth.sqlite", issuer="https://shop.example", cookies=True)
+
+    @auth.requires("orders:read")
+    async def orders(request):
+        return web.json_response(auth.access(request).subject)
+
+    app = web.Application()
+    app.router.add_get("/orders", orders)
+    auth.install(app)
+"""
+
+from __future__ import annotations
+
+from functools import wraps
+from inspect import isclass
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from gatekey._core import Access, _Request
+from gatekey.aio.pool import STORES
+from gatekey.exceptions import ConfigurationError, UsageError
+from gatekey.guard import base
+from gatekey.guard.answer import Answer, cookies_of, joined
+from gatekey.guard.base import mark_of, marked, tokens_of, unguarded
+from gatekey.guard.loop import answered, decided
+from gatekey.guard.routes import Asked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Mapping
+
+    from typing_extensions import Unpack
+
+    from gatekey._core import SessionTokens, _Decision, _Demand
+    from gatekey.guard.base import Demands
+    from gatekey.guard.routes import OwnRoute
+
+T = TypeVar("T")
+_Key: Any = getattr(web, "RequestKey", None)
+DECIDED: Any = "gatekey" if _Key is None else _Key("gatekey", object)
+"""The key of a request under which is what was decided about it."""
+
+__all__ = ["Access", "Guard"]
+
+
+class Guard(base.Guard):
+    """One decision at every door of an aiohttp application; see :class:`gatekey.guard.Guard`."""
+
+    def requires(self, *scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:
+        """Guard a handler: an ``async`` function, or a ``web.View``. Websockets are handlers, too.
+
+        :param scopes: every one of these must have been granted; see
+            :class:`gatekey.guard.Demands` for what else can be demanded.
+        """
+        demand = self.demand(*scopes, **demands)
+        return lambda handler: self._guarding(handler, demand)
+
+    @overload
+    def public(self, handler: T) -> T: ...
+
+    @overload
+    def public(self, *, limits: Mapping[str, str] | None = None) -> Callable[[T], T]: ...
+
+    def public(self, handler: Any = None, *, limits: Mapping[str, str] | None = None) -> Any:
+        """Say that a handler is for everybody."""
+        demand = self.demand(public=True, limits=limits)
+        if handler is not None:
+            return self._guarding(handler, demand)
+        return lambda handler: self._guarding(handler, demand)
+
+    def access(self, request: web.Request) -> Access:
+        """Say who calls: what was decided about this request.
+
+        :raises UsageError: nothing was decided about it.
+        """
+        decision: _Decision | None = request.get(DECIDED)
+        access = decision and decision.access
+        if access is None:
+            raise UsageError("The route of this request has no guard; give it `requires(...)`.")
+        return access
+
+    def install(
+        self, app: web.Application, *, prefix: str = "/auth", public: Iterable[str] = ()
+    ) -> None:
+        """Add the guard's own routes, and the headers of decisions.
+
+        The start of the application fails if a route has neither ``requires`` nor ``public``.
+
+        :param prefix: where refresh, log-out and devices are.
+        :param public: names of routes that are public, such as those of static files.
+        """
+        names = frozenset(public)
+        for route in self.own_routes(prefix):
+            app.router.add_route(route.method, route.path, self._own(route), name=route.name)
+
+        async def start(_: web.Application) -> None:
+            without = [
+                f"{route.resource.canonical if route.resource else ''} ({route.method})"
+                for route in app.router.routes()
+                if mark_of(route.handler) is None and route.name not in names
+            ]
+            if without:
+                raise unguarded(without)
+
+        app.on_startup.insert(0, start)
+        app.on_response_prepare.append(_add_headers)
+
+    async def log_in(
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        subject: str,
+        *,
+        scopes: str | Iterable[str] = (),
+        claims: Mapping[str, object] | None = None,
+        meta: Mapping[str, object] | None = None,
+    ) -> SessionTokens:
+        """Start the session of a subject that has logged in; the response sets its cookies.
+
+        :param scopes: what its access tokens grant.
+        :param claims: what else they say.
+        :param meta: the program's own notes.
+        """
+        client = request.headers.get("User-Agent")
+        decision = await STORES.run(
+            self.start_session, subject, scopes=scopes, claims=claims, client=client, meta=meta
+        )
+        _set(response, decision)
+        return tokens_of(decision)
+
+    async def log_out(
+        self, request: web.Request, response: web.StreamResponse
+    ) -> web.StreamResponse:
+        """End the session of the request, and give the response, which clears its cookies.
+
+        Without a session, or if the request is not of a page of this service, a refusal.
+        """
+        decision = self.noted(await STORES.run(self._core.log_out, request_of(request)))
+        if not decision.is_allowed:
+            return response_of(Answer.of(decision))
+        _set(response, decision)
+        return response
+
+    # ---- how ----
+
+    def _guarding(self, handler: T, demand: _Demand) -> T:
+        call: Any = handler
+        if mark_of(call) is not None:
+            raise ConfigurationError("A handler has two guards; say all that it demands in one.")
+        if isclass(call):
+            return cast("T", self._guarding_view(cast("Any", call), demand))
+
+        @wraps(call)
+        async def wrapper(request: web.Request) -> web.StreamResponse:
+            refusal = await self._refusal(request, demand)
+            response: web.StreamResponse = refusal or await call(request)
+            return response
+
+        return cast("T", marked(wrapper, demand))
+
+    def _guarding_view(self, view: type[web.View], demand: _Demand) -> type[web.View]:
+        guard = self
+
+        def decided_await(self: web.View) -> Generator[Any, None, web.StreamResponse]:
+            async def answer() -> web.StreamResponse:
+                refusal = await guard._refusal(self.request, demand)
+                return refusal or await view._iter(self)
+
+            return answer().__await__()
+
+        own: Any = type(view.__name__, (view,), {"__await__": decided_await})
+        own.__module__, own.__doc__ = view.__module__, view.__doc__
+        return cast("type[web.View]", marked(own, demand))
+
+    async def _refusal(self, request: web.Request, demand: _Demand) -> web.Response | None:
+        decision = await decided(self, request_of(request), demand)
+        request[DECIDED] = decision
+        return None if decision.is_allowed else response_of(Answer.of(decision))
+
+    def _own(self, route: OwnRoute) -> Callable[[web.Request], Any]:
+        async def handler(request: web.Request) -> web.StreamResponse:
+            asked = Asked(
+                request_of(request),
+                request.match_info.get("family", ""),
+                request.rel_url.raw_query_string,
+                "; ".join(request.headers.getall("Cookie", [])),
+            )
+            return response_of(await answered(self, route, asked))
+
+        return marked(handler, self.demand(public=True))
+
+
+def request_of(request: web.Request) -> _Request:
+    """Give a request as the server has it."""
+    return _Request.of_asgi(
+        {
+            "method": request.method,
+            "path": request.path,
+            "headers": request.raw_headers,
+            "client": (request.remote, 0) if request.remote else None,
+        }
+    )
+
+
+def response_of(answer: Answer) -> web.Response:
+    """Make a response, with its headers as they are."""
+    return web.Response(
+        body=answer.body or None, status=answer.status, headers=CIMultiDict(answer.headers)
+    )
+
+
+def _set(response: web.StreamResponse, decision: _Decision) -> None:
+    for name, value in cookies_of(decision.headers):
+        response.headers.add(name, value)
+
+
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Add what goes with an answer: the names of `Vary` to the application's own, and rates."""
+    decision: _Decision | None = request.get(DECIDED)
+    for name, value in () if decision is None else decision.headers:
+        if name == "Vary":
+            response.headers["Vary"] = joined(response.headers.getall("Vary", []), value)
+        elif decision is not None and decision.is_allowed:
+            response.headers.add(name, value)
