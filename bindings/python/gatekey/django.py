@@ -272,7 +272,7 @@ def _is_public(name: str, public: frozenset[str]) -> bool:
 
 def request_of(request: HttpRequest, field: str | None = None) -> _Request:
     """Give a request as the server has it, with the CSRF token of a form's field of this name."""
-    token = request.POST.get(field) if field and request.content_type == FORM else None
+    token: Any = request.POST.get(field) if field and request.content_type == FORM else None
     if isinstance(request, ASGIRequest):
         return _Request.of_asgi(request.scope, token)
     return _Request.of_wsgi(request.META, token)

@@ -197,6 +197,7 @@ class Guard(base.Guard):
                 "`requires(...)` guards a function or a class, not "
                 f"{type(endpoint).__name__}; for an application there is `guarded`"
             )
+        run: Any = call
         plain: Any = call.func if isinstance(call, partial) else call
         is_async = iscoroutinefunction(plain) or iscoroutinefunction(plain.__call__)
 
@@ -207,8 +208,8 @@ class Guard(base.Guard):
             if not decision.is_allowed:
                 return await refuse(connection, Answer.of(decision))
             if is_async:
-                return await call(*args, **kwargs)
-            return await run_in_threadpool(call, *args, **kwargs)
+                return await run(*args, **kwargs)
+            return await run_in_threadpool(run, *args, **kwargs)
 
         return cast("T", marked(wrapper, demand))
 

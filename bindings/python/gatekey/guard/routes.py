@@ -190,7 +190,7 @@ def _finish(provider: str, client: OAuthClient, guard: Guard, asked: Asked) -> A
         over = client.end_login("?" + asked.query)
         cookies = [] if over is None else [("Set-Cookie", over)]
         return Answer(refused.status, (*refused.headers, *cookies), refused.body)
-    about = {"subject": subject} if isinstance(subject, str) else dict(subject)
+    about: dict[str, Any] = {"subject": subject} if isinstance(subject, str) else dict(subject)
     decision = guard.start_session(**about)
     session = [value for name, value in decision.headers if name == "Set-Cookie"]
     return _redirect(login.return_to, [*login.set_cookies, *session])
