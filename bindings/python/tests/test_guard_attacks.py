@@ -225,6 +225,35 @@ def test_log_in_refresh_and_log_out(door: Door) -> None:
     assert len(late.all("set-cookie")) == 3
 
 
+def test_development_without_https(door: Door, tmp_path: Path) -> None:
+    own = tmp_path / "http"
+    own.mkdir()
+    origin = "http://localhost:8000"
+    http = type(door)(own, danger_allow_http=True, public_url=origin)
+    set_cookies = http.call("POST", "/log-in").all("set-cookie")
+    assert [value.partition("=")[0] for value in set_cookies] == ["access", "refresh", "csrf"]
+    assert not [value for value in set_cookies if "Secure" in value]
+    jar = CookieJar()
+    jar.take(set_cookies)
+    assert http.call("POST", "/orders", [("Cookie", jar.header)]).status == 403
+    page = list(jar.headers(http.guard, origin).items())
+    assert http.call("POST", "/orders", page).status == 200
+    http.world.close()
+
+
+def test_the_log_says_why_and_no_secret(door: Door, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "gatekey")
+    token = door.world.issuer.token(audience="https://other.example")
+    key = door.world.key(scopes=["other"])
+    for headers in (bearer(token), key, [("Cookie", f"__Host-access={token}")]):
+        assert door.call("GET", "/orders", headers).status in (401, 403)
+    said = [record.getMessage() for record in caplog.records if record.name == "gatekey"]
+    assert len(said) == 3
+    assert "401 invalid_audience" in said[0]
+    assert "403 insufficient_scope" in said[1]
+    assert not [text for text in said if token[:8] in text or key[0][1][-8:] in text]
+
+
 @pytest.mark.parametrize("framework", ["flask", "django", "django async", "drf"])
 def test_a_form_of_a_page_without_scripts(framework: str, tmp_path: Path) -> None:
     door = DOORS[framework](tmp_path, csrf_form_field="csrf")
@@ -280,7 +309,9 @@ def test_devices_and_log_out_of_others(door: Door) -> None:
     assert len(devices) == 2
     other = next(device["id"] for device in devices if not device["is_this"])
     by_bob = door.call("DELETE", f"/auth/devices/{other}", pages(stranger, door))
-    assert by_bob.status == 404
+    assert (by_bob.status, by_bob.json["code"]) == (404, "not_found")
+    assert by_bob.one("content-type") == "application/problem+json"
+    assert by_bob.one("www-authenticate") is None
     assert door.call("GET", "/orders", [("Cookie", there.header)]).status == 200
     assert door.call("DELETE", f"/auth/devices/{other}", pages(here, door)).status == 204
     assert door.call("GET", "/orders", [("Cookie", there.header)]).status == 401

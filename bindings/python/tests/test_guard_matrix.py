@@ -76,6 +76,22 @@ def test_the_golden_file_has_every_row() -> None:
     assert {(kind, name) for kind, found in golden().items() for name in found} == set(CASES)
 
 
+def test_one_answer_for_every_bad_key_and_token() -> None:
+    """Nothing is told to a caller who has proved nothing, and no kind of key apart."""
+    found = golden()
+    for kind in ("api key", "opaque", "foreign jwt", "session bearer"):
+        same = ("malformed", "bad secret", "expired", "not yet", "revoked", "wrong audience")
+        bad = [found[kind][name] for name in same if name in found[kind]]
+        assert len(bad) >= 5
+        assert all(one == bad[0] for one in bad), kind
+    for rows_of in found.values():
+        for name, one in rows_of.items():
+            if one["status"] >= 400:
+                assert one["headers"]["cache-control"] == ["no-store"], name
+                assert one["headers"]["x-content-type-options"] == ["nosniff"], name
+                assert ("ratelimit" in one["headers"]) == (name == "rate"), name
+
+
 def test_a_parser_of_requests_refuses_controls_before(tmp_path: Path) -> None:
     door = DOORS["aiohttp"](tmp_path)
     assert door.call("GET", "/orders", ROWS["nothing"]["control"].make(door.world)).status == 400

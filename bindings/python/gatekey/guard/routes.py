@@ -110,7 +110,8 @@ def _by_session(work: Callable[[Guard, Sessions, Access, str], Answer], **demand
         if access is None or sessions is None:
             return Answer.of(decision)
         answer = work(guard, sessions, access, asked.family)
-        return Answer(answer.status, (_vary(decision), *answer.headers), answer.body)
+        own = [pair for pair in answer.headers if pair[0] != "Vary"]
+        return Answer(answer.status, (_vary(decision), *own), answer.body)
 
     return handle
 
@@ -153,14 +154,11 @@ def _list_devices(_: Guard, sessions: Sessions, access: Access, __: str) -> Answ
     return Answer.json({"devices": devices})
 
 
-def _end_one(_: Guard, sessions: Sessions, access: Access, family: str) -> Answer:
+def _end_one(guard: Guard, sessions: Sessions, access: Access, family: str) -> Answer:
     try:
         sessions.end_by_id(family, access.subject or "")
     except SessionNotFoundError as error:
-        about = {"type": "about:blank", "title": "Not Found", "status": 404}
-        body = json.dumps({**about, "detail": error.public_message}).encode()
-        kind = ("Content-Type", "application/problem+json")
-        return Answer(404, (kind, ("Cache-Control", "no-store")), body)
+        return Answer.of(guard._core.refuse(error.number, guard.demand(public=True)))
     return Answer.nothing([("Cache-Control", "no-store")])
 
 
