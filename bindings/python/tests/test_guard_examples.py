@@ -82,6 +82,12 @@ def test_each_kind_of_credential(name: str, env: dict[str, str]) -> None:
     assert (devices, end) == (1, [204, 401])
 
 
+def test_the_readme_shows_a_service() -> None:
+    code = (EXAMPLES / "fastapi_service.py").read_text()
+    page = EXAMPLES.parent / "bindings" / "python" / "README.md"
+    assert f"```python\n{code}```\n" in page.read_text()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_guard_takes_few_lines(name: str) -> None:
     source = (EXAMPLES / f"{name}.py").read_text()
