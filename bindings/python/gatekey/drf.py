@@ -58,7 +58,7 @@ class Refused(APIException):
 
 
 class Caller:
-    """``request.user``, unless the guard was told how a user is found."""
+    """``request.user``, unless the guard has a function that finds users."""
 
     is_authenticated = True
     is_anonymous = False

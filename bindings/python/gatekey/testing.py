@@ -29,7 +29,7 @@ __all__ = ["Clock", "CookieJar", "Issuer", "log_in", "new_key"]
 
 
 class Clock:
-    """A clock that stands still until it is told to go on."""
+    """A clock that stands still until `advance` is called."""
 
     def __init__(self, now: float | None = None) -> None:
         """Set it, to seconds since 1970; to now unless given."""

@@ -32,7 +32,7 @@ Headers = list[tuple[str, str]]
 
 
 class Asked:
-    """An authorization server that says of a token what it was told to (RFC 7662)."""
+    """An authorization server that knows the tokens of `known` (RFC 7662)."""
 
     def __init__(self) -> None:
         self.known: dict[str, dict[str, object]] = {}

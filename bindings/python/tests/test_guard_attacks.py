@@ -301,14 +301,14 @@ def test_a_refresh_that_comes_after_the_log_out(door: Door) -> None:
 
 def test_devices_and_log_out_of_others(door: Door) -> None:
     here, there = logged_in(door), logged_in(door)
-    stranger = door.world.jar(subject="bob")
+    other_user = door.world.jar(subject="bob")
     listed = door.call("GET", "/auth/devices", [("Cookie", here.header)])
     assert (listed.status, listed.one("cache-control")) == (200, "no-store")
     devices = listed.json["devices"]
     assert [device["is_this"] for device in devices].count(True) == 1
     assert len(devices) == 2
     other = next(device["id"] for device in devices if not device["is_this"])
-    by_bob = door.call("DELETE", f"/auth/devices/{other}", pages(stranger, door))
+    by_bob = door.call("DELETE", f"/auth/devices/{other}", pages(other_user, door))
     assert (by_bob.status, by_bob.json["code"]) == (404, "not_found")
     assert by_bob.one("content-type") == "application/problem+json"
     assert by_bob.one("www-authenticate") is None
@@ -322,7 +322,7 @@ def test_devices_and_log_out_of_others(door: Door) -> None:
     everywhere = door.call("POST", "/auth/log-out-everywhere", pages(here, door))
     assert (everywhere.status, len(everywhere.all("set-cookie"))) == (204, 3)
     assert door.call("GET", "/orders", [("Cookie", here.header)]).status == 401
-    assert door.call("GET", "/orders", [("Cookie", stranger.header)]).status == 200
+    assert door.call("GET", "/orders", [("Cookie", other_user.header)]).status == 200
 
 
 def test_devices_need_a_session(door: Door) -> None:
@@ -417,7 +417,7 @@ def test_a_log_in_that_another_browser_has_begun(by_provider: tuple[Door, Provid
     assert (seen.status, seen.json["subject"]) == (200, "alice")
 
 
-def test_a_log_in_of_nobody(by_provider: tuple[Door, Provider]) -> None:
+def test_a_log_in_without_a_user(by_provider: tuple[Door, Provider]) -> None:
     door, _ = by_provider
     door.lets_in = False
     jar = CookieJar()

@@ -56,7 +56,7 @@ _T = TypeVar("_T")
 
 
 class Demands(TypedDict, total=False):
-    """What a route can demand besides scopes."""
+    """What a route can demand, apart from scopes."""
 
     any_of: str | Iterable[str]
     """One of these scopes."""
@@ -84,7 +84,7 @@ class Demands(TypedDict, total=False):
     optional: bool
     """Whether callers without a credential are let in, and known as anonymous."""
     pair: str | Iterable[str]
-    """The kinds of a second credential that must be there, besides one of ``kinds``."""
+    """The kinds of a second credential that must also be there."""
     same_tenant: bool
     """Whether the two must be of one tenant."""
     same_subject: bool
@@ -168,11 +168,11 @@ class Guard:
         :param oauth: names of providers and their clients, for log-ins by them. ``install`` adds
             ``/auth/<name>/log-in`` and ``/auth/<name>/callback``, which is where the client's
             ``redirect_uri`` leads.
-        :param oauth_user: is told the name and the :class:`gatekey.FinishedLogin`, and gives the
+        :param oauth_user: is called with the name and the :class:`gatekey.FinishedLogin`, and gives the
             subject, or a mapping of the arguments of ``start_session``; ``None`` refuses.
         :param danger_allow_http: for development without HTTPS: cookies have other names, and are
             not ``Secure``.
-        :raises ConfigurationError: nobody would be let in, or an option is not acceptable.
+        :raises ConfigurationError: no caller would be let in, or an option is not acceptable.
         """
         self._owns_store = store is not None and not isinstance(store, Store)
         self.store: Store | None
@@ -227,7 +227,7 @@ class Guard:
         self._oauth_user = oauth_user
         if self.oauth and (oauth_user is None or self.cookies is None):
             raise ConfigurationError(
-                "Log-ins by providers (`oauth`) need `oauth_user`, which tells whose they are, and "
+                "Log-ins by providers (`oauth`) need `oauth_user`, which gives the user of each, and "
                 "`cookies`."
             )
 

@@ -1,4 +1,4 @@
-"""What drf-spectacular is told of a guard."""
+"""What a guard says in the documents of drf-spectacular."""
 
 from __future__ import annotations
 
