@@ -168,8 +168,8 @@ class Guard:
         :param oauth: names of providers and their clients, for log-ins by them. ``install`` adds
             ``/auth/<name>/log-in`` and ``/auth/<name>/callback``, which is where the client's
             ``redirect_uri`` leads.
-        :param oauth_user: is called with the name and the :class:`gatekey.FinishedLogin`, and gives the
-            subject, or a mapping of the arguments of ``start_session``; ``None`` refuses.
+        :param oauth_user: is called with the name and the :class:`gatekey.FinishedLogin`, and gives
+            the subject, or a mapping of the arguments of ``start_session``; ``None`` refuses.
         :param danger_allow_http: for development without HTTPS: cookies have other names, and are
             not ``Secure``.
         :raises ConfigurationError: no caller would be let in, or an option is not acceptable.
@@ -227,8 +227,8 @@ class Guard:
         self._oauth_user = oauth_user
         if self.oauth and (oauth_user is None or self.cookies is None):
             raise ConfigurationError(
-                "Log-ins by providers (`oauth`) need `oauth_user`, which gives the user of each, and "
-                "`cookies`."
+                "Log-ins by providers (`oauth`) need `oauth_user`, which gives the user of each, "
+                "and `cookies`."
             )
 
     @classmethod

@@ -32,7 +32,7 @@ async def decided(guard: Guard, request: _Request, demand: _Demand) -> _Decision
         try:
             decision = await attempted(partial(core.check, request, demand), carriers(guard.tokens))
         except (OAuthError, TransportError, StoreError) as error:
-            # Another server gave no answer, which the core remembers for a while: the request is refused.
+            # Another server gave no answer. The core remembers that for a while, and refuses.
             decision = core.try_check(request, demand) or core.refuse(error.number, demand)
     return guard.noted(decision)
 
