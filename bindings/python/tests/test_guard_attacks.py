@@ -44,11 +44,9 @@ def logged_in(door: Door) -> CookieJar:
 # ---- where a request goes, and how it is spelled ----
 
 
-@pytest.mark.parametrize(
-    "host", ["shop.test/public?", "shop.test#", "x/public?y=", "", "shop.test/public"]
-)
-def test_a_host_moves_no_guard(door: Door, host: str) -> None:
-    assert door.call("GET", "/orders", [("Host", host)]).status in (400, 401)
+def test_a_host_moves_no_guard(door: Door) -> None:
+    for host in ("shop.test/public?", "shop.test#", "x/public?y=", "", "shop.test/public"):
+        assert door.call("GET", "/orders", [("Host", host)]).status in (400, 401), host
     assert not door.calls
 
 
@@ -74,9 +72,13 @@ SPELLINGS = [
 ]
 
 
-@pytest.mark.parametrize("path", SPELLINGS)
 @pytest.mark.parametrize("prefix", ["", "/adm"])
-def test_no_spelling_runs_a_handler_undecided(door: Door, path: str, prefix: str) -> None:
+def test_no_spelling_runs_a_handler_undecided(door: Door, prefix: str) -> None:
+    for path in SPELLINGS:
+        spelled(door, path, prefix)
+
+
+def spelled(door: Door, path: str, prefix: str) -> None:
     more: dict[str, Any] = {"root_path": prefix} if door.is_asgi else {"SCRIPT_NAME": prefix}
     seen = door.call("GET", (prefix if door.is_asgi else "") + path, **more)
     assert not [ran for ran in door.calls if ran == "/any"]
