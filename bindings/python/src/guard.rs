@@ -1,4 +1,5 @@
-//! What is behind `gatekey.guard.Guard`: the one decision, for adapters that translate requests and answers.
+//! What is behind `gatekey.guard.Guard`: the one decision, for adapters that translate requests and
+//! answers.
 
 use crate::apikey::ApiKeys;
 use crate::args::{ForPeople, Text};
