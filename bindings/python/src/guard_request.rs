@@ -1,4 +1,5 @@
-//! `_Request`: a request as ASGI and WSGI servers have it, in bytes. Nothing is split, joined, decoded or compared here.
+//! `_Request`: a request as ASGI and WSGI servers have it, in bytes. Nothing is split, joined,
+//! decoded or compared here.
 
 use crate::options::wrong_type;
 use gatekey::Secret;
