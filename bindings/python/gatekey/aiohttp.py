@@ -69,7 +69,7 @@ class Guard(base.Guard):
     def public(self, *, limits: Mapping[str, str] | None = None) -> Callable[[T], T]: ...
 
     def public(self, handler: Any = None, *, limits: Mapping[str, str] | None = None) -> Any:
-        """Say that a handler is for everybody."""
+        """Say that a handler is open to all callers."""
         demand = self.demand(public=True, limits=limits)
         if handler is not None:
             return self._guarding(handler, demand)

@@ -144,7 +144,7 @@ class Guard(django.Guard):
     def public(  # type: ignore[override]
         self, *, limits: Mapping[str, str] | None = None
     ) -> type[GuardPermission]:
-        """Give a permission class that says that a view is for everybody."""
+        """Give a permission class that opens a view to all callers."""
         return self._permission(self.demand(public=True, limits=limits))
 
     def view(self, *scopes: str, **demands: Unpack[Demands]) -> Callable[[Any], Any]:
@@ -159,7 +159,7 @@ class Guard(django.Guard):
         return super().log_in(request, response, subject, **options)
 
     def public_view(self, view: Any = None, *, limits: Mapping[str, str] | None = None) -> Any:
-        """Say that a view of Django's own is for everybody."""
+        """Say that a view of Django's own is open to all callers."""
         demand = self.demand(public=True, limits=limits)
         if view is not None:
             return self._guarding(view, demand)

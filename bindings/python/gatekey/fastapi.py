@@ -87,7 +87,7 @@ class Guard(starlette.Guard):
         return Depends(_Requires(self, demand, self._schemes(demand)))
 
     def public(self, endpoint: Any = None, *, limits: Mapping[str, str] | None = None) -> Any:
-        """Say that a route is for everybody: ``dependencies=[auth.public()]``.
+        """Say that a route is open to all callers: ``dependencies=[auth.public()]``.
 
         With an application, such as ``StaticFiles``, say so of that.
         """

@@ -67,7 +67,7 @@ class Guard(base.Guard):
     def public(self, *, limits: Mapping[str, str] | None = None) -> Callable[[T], T]: ...
 
     def public(self, view: Any = None, *, limits: Mapping[str, str] | None = None) -> Any:
-        """Say that a view is for everybody. It stands below ``@app.route``."""
+        """Say that a view is open to all callers. It stands below ``@app.route``."""
         demand = self.demand(public=True, limits=limits)
         if view is not None:
             return self._guarding(view, demand)

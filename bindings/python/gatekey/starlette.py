@@ -90,7 +90,7 @@ class Guard(base.Guard):
     def public(self, *, limits: Mapping[str, str] | None = None) -> Callable[[T], T]: ...
 
     def public(self, endpoint: Any = None, *, limits: Mapping[str, str] | None = None) -> Any:
-        """Say that an endpoint, or a whole application, is for everybody."""
+        """Say that an endpoint, or a whole application, is open to all callers."""
         demand = self.demand(public=True, limits=limits)
         if endpoint is not None and not isclass(endpoint) and not _is_function(endpoint):
             return guarded_app(self, cast("Any", endpoint), demand)
