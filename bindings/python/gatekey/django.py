@@ -78,7 +78,7 @@ class Guard(base.Guard):
     def public(self, *, limits: Mapping[str, str] | None = None) -> Callable[[T], T]: ...
 
     def public(self, view: Any = None, *, limits: Mapping[str, str] | None = None) -> Any:
-        """Say that a view is open to all callers. Django's own check for forged requests is kept."""
+        """Open a view to all callers. Django's own check for forged requests is kept."""
         demand = self.demand(public=True, limits=limits)
         if view is not None:
             return self._guarding(view, demand)
