@@ -126,6 +126,7 @@ impl ToJson for RingKey {
         out.number("active_at", self.active_at);
         out.number("retired_at", self.retired_at);
         out.number("until", self.until);
+        out.bool("by_callback", self.by_callback);
         out.end()
     }
 }

@@ -289,6 +289,11 @@ kinds! {
     WrongPassphrase = 2010, "wrong_passphrase", "WrongPassphraseError", Misuse 500 Final Failed,
         "The passphrase is not that of the private key.",
         "Check it, with its line breaks and spaces; `openssl pkcs8 -in FILE` or `ssh-keygen -y -f FILE` tells whether the file is whole.";
+    /// The callback that signs for a key in a KMS or HSM has failed, or has given no signature in
+    /// time.
+    KeyUnavailable = 2011, "key_unavailable", "KeyUnavailableError", Unavailable 503 Retry Later,
+        "The key cannot sign now; the KMS or HSM that has it gave no signature.",
+        "Try again later; see the callback's own error, which is the cause of this one.";
 
     /// The text is not an API key: wrong length, alphabet or checksum. It never reaches the store.
     MalformedApiKey = 3000, "malformed_api_key", "MalformedApiKeyError", Rejected 401 Final ApiKey,

@@ -175,6 +175,17 @@ impl Alg {
         matches!(self, Self::EdDsa | Self::Ed25519)
     }
 
+    /// The SHA-2 function that what is signed goes through first, if there is one.
+    pub(super) const fn hash(self) -> Option<Hash> {
+        match self.family() {
+            Family::Hmac(hash) | Family::Rsa(Scheme::Pkcs1(hash) | Scheme::Pss(hash)) => Some(hash),
+            Family::Ec(Curve::P256 | Curve::Secp256k1) => Some(Hash::Sha256),
+            Family::Ec(Curve::P384) => Some(Hash::Sha384),
+            Family::Ec(Curve::P521) => Some(Hash::Sha512),
+            Family::Ed25519 | Family::MlDsa(_) => None,
+        }
+    }
+
     /// What the algorithm asks of a key.
     pub(super) const fn family(self) -> Family {
         match self {

@@ -4,6 +4,7 @@
 //! are known, and neither a token's header nor a caller can make it work with another algorithm.
 
 use super::alg::{Alg, Family};
+use super::external::{self, External, ExternalSigner};
 use super::material::{Engine, Parts};
 use super::options::KeyOptions;
 use super::stated::{Stated, is_kid};
@@ -16,6 +17,7 @@ use crate::crypto::{ecdsa, eddsa, mldsa, rsa};
 use crate::error::{Error, ErrorKind, Result};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A key for exactly one algorithm. Cloning shares it; private parts are wiped with the last clone.
 ///
@@ -40,6 +42,8 @@ struct Core {
     usage: Usage,
     parts: Parts,
     engine: Engine,
+    /// What signs for a public key, where its private half is not here.
+    external: Option<External>,
 }
 
 impl Key {
@@ -162,8 +166,58 @@ impl Key {
         let engine = Engine::new(&parts, alg, allow_weak)?;
         let explicit_kid = stated.kid.is_some();
         let kid = stated.kid.unwrap_or_else(|| thumbprint::of(&parts));
-        let core = Arc::new(Core { alg, usage, parts, engine });
+        let core = Arc::new(Core { alg, usage, parts, engine, external: None });
         Ok(Self(Arc::new(Named { kid: kid.into(), explicit_kid, core })))
+    }
+
+    /// A key whose private half lies in a KMS or an HSM, where the callback lets it sign: for
+    /// signers, sessions, rings and client assertions, as if it were here. `public` may have
+    /// `key_ops` that permit `verify` alone.
+    ///
+    /// Each signature is brought into its JWS form (ECDSA's may be DER) and verified before it
+    /// leaves; the first is made at once, of a text that is no token. With a `deadline`, at most
+    /// 300 s, the callback has a thread of its own at each call; what comes later is thrown away.
+    /// A callback must not sign by a callback itself.
+    ///
+    /// ```
+    /// use gatekey::{Alg, Claims, Key, Signer};
+    /// use gatekey::jwk::SignRequest;
+    /// use std::{convert::Infallible, sync::Arc};
+    ///
+    /// let elsewhere = Key::generate(Alg::Es256)?; // in production: a client of the KMS
+    /// let public = elsewhere.public()?;
+    /// let sign = move |request: &SignRequest<'_>| {
+    ///     elsewhere.sign_with(request.message(), <[u8]>::to_vec)
+    /// };
+    /// let key = Key::with_callback(&public, Arc::new(sign), None)?;
+    /// let token = Signer::builder(&key).build()?.sign(&Claims::new().subject("alice"))?;
+    /// assert!(key.may_sign() && !key.is_private() && token.len() > 100);
+    /// # Ok::<(), gatekey::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `KeyUsage`: `public` is private or symmetric. `InvalidArgument`: the deadline is 0 or too
+    /// long. `KeyUnavailable`: the callback has failed. `KeyPairMismatch`: it has signed with
+    /// another key, hash or padding.
+    pub fn with_callback(
+        public: &Self,
+        signer: Arc<dyn ExternalSigner>,
+        deadline: Option<Duration>,
+    ) -> Result<Self> {
+        if public.is_private() {
+            return Err(external::NOT_PUBLIC);
+        }
+        let key = public.public()?;
+        let external = External::new(key.clone(), signer, deadline)?;
+        let Core { alg, usage, parts, .. } = &*key.0.core;
+        let parts = parts.public().ok_or(SYMMETRIC)?;
+        let engine = Engine::new(&parts, *alg, false)?;
+        let core = Core { alg: *alg, usage: *usage, parts, engine, external: Some(external) };
+        Ok(Self(Arc::new(Named {
+            kid: key.0.kid.clone(),
+            explicit_kid: key.0.explicit_kid,
+            core: Arc::new(core),
+        })))
     }
 
     /// The algorithm the key is bound to.
@@ -217,7 +271,13 @@ impl Key {
     /// Whether the key can sign and its owner permits it.
     #[must_use]
     pub fn may_sign(&self) -> bool {
-        self.is_private() && self.usage().permits_signing()
+        self.signs_by_callback() || self.is_private() && self.usage().permits_signing()
+    }
+
+    /// Whether a callback signs, because the private half is not here.
+    #[must_use]
+    pub fn signs_by_callback(&self) -> bool {
+        self.0.core.external.is_some()
     }
 
     /// Whether the key's owner permits verifying with it.
@@ -233,12 +293,12 @@ impl Key {
     pub fn public(&self) -> Result<Self> {
         let core = &self.0.core;
         let parts = core.parts.public().ok_or(SYMMETRIC)?;
-        if !self.is_private() {
+        if !self.is_private() && !self.signs_by_callback() {
             return Ok(self.clone());
         }
-        let engine = Engine::new(&parts, core.alg, false)?; // no private key is weak
+        let engine = Engine::new(&parts, core.alg, false)?; // what signs is not weak
         let usage = core.usage.public();
-        let core = Arc::new(Core { alg: core.alg, usage, parts, engine });
+        let core = Arc::new(Core { alg: core.alg, usage, parts, engine, external: None });
         Ok(Self(Arc::new(Named {
             kid: self.0.kid.clone(),
             explicit_kid: self.0.explicit_kid,
@@ -298,8 +358,12 @@ impl Key {
     /// Signs, and hands the signature to `f`.
     ///
     /// # Errors
-    /// `KeyUsage`: the key is public or may not sign.
+    /// `KeyUsage`: the key is public or may not sign. Of a key with a callback, `KeyUnavailable`
+    /// and `KeyPairMismatch`; see [`Self::with_callback`].
     pub fn sign_with<R>(&self, message: &[u8], f: impl FnOnce(&[u8]) -> R) -> Result<R> {
+        if let Some(external) = &self.0.core.external {
+            return Ok(f(&external.sign(message)?));
+        }
         if !self.usage().permits_signing() {
             return Err(MAY_NOT_SIGN);
         }
@@ -320,6 +384,13 @@ impl Key {
     /// [`Self::verify_signature`] for a signer that checks its own work, whatever `key_ops` says.
     pub(crate) fn check_own_signature(&self, message: &[u8], signature: &[u8]) -> Result<()> {
         if self.0.core.engine.verify(message, signature) { Ok(()) } else { Err(WRONG_SIGNATURE) }
+    }
+
+    /// The JWS form of a signature that was made elsewhere, once the key has verified it.
+    pub(crate) fn take_signature(&self, message: &[u8], given: &[u8]) -> Result<Vec<u8>> {
+        external::jws_form(self, given)
+            .find(|signature| self.check_own_signature(message, signature).is_ok())
+            .ok_or(WRONG_SIGNATURE)
     }
 
     /// How long every signature of this key is, in bytes.

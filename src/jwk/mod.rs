@@ -11,6 +11,7 @@ mod beside;
 mod der;
 mod disguise;
 mod export;
+mod external;
 mod import;
 mod key;
 mod material;
@@ -28,6 +29,7 @@ mod thumbprint;
 mod usage;
 
 pub use alg::Alg;
+pub use external::{ExternalSigner, SignRequest};
 pub use key::Key;
 pub use options::KeyOptions;
 pub use set::KeySet;

@@ -134,7 +134,8 @@ impl KeySet {
 
     /// The public halves, and what is known of the members that were skipped.
     pub(crate) fn public(&self) -> Result<Self> {
-        let public = |key: &Key| if key.is_private() { key.public() } else { Ok(key.clone()) };
+        let shares = |key: &Key| key.is_private() || key.signs_by_callback();
+        let public = |key: &Key| if shares(key) { key.public() } else { Ok(key.clone()) };
         let keys = self.iter().map(public).collect::<Result<Vec<_>>>()?;
         Self::from_parts(keys, self.0.skipped.to_vec(), self.0.unusable.to_vec())
     }

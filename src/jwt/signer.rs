@@ -444,18 +444,18 @@ impl Unsigned {
         &self.signing_input
     }
 
-    /// Adds the signature in its JWS form (RFC 7518 section 3; ECDSA is `r || s`, not DER) and
-    /// gives the token.
+    /// Adds the signature and gives the token. ECDSA's may be `r || s` (RFC 7518 section 3.4) or
+    /// DER.
     ///
     /// # Errors
     /// `InvalidSignature`: the key does not verify it.
     pub fn attach(&self, signature: &[u8]) -> Result<String> {
-        self.key.check_own_signature(self.signing_input.as_bytes(), signature)?;
+        let signature = self.key.take_signature(self.signing_input.as_bytes(), signature)?;
         let mut token =
             String::with_capacity(self.signing_input.len() + 1 + b64::encoded_len(signature.len()));
         token.push_str(&self.signing_input);
         token.push('.');
-        b64::encode_into(signature, &mut token);
+        b64::encode_into(&signature, &mut token);
         Ok(token)
     }
 }

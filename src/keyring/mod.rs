@@ -6,11 +6,15 @@
 //! may read. Signers and verifiers follow it without a restart, in other processes within 50 ms:
 //! each use keeps the ring fresh (`be_fresh`).
 
+mod callbacks;
 mod options;
+mod ring_key;
 mod text;
 
 pub use self::options::KeyRingOptions;
+pub use self::ring_key::{RingKey, RingKeyState};
 
+use self::callbacks::{Callbacks, NO_CALLBACK, NO_NEXT};
 use self::text::{Kept, read, write};
 use crate::base::clock::Clock;
 use crate::base::follow::{Freshness, Looks};
@@ -35,54 +39,6 @@ const TRIES: usize = 256;
 const MOST: usize = 64;
 /// The largest leeway of any policy, in seconds.
 const LEEWAY: u64 = crate::jwt::Policy::MAX_LEEWAY;
-
-/// What a key of a ring is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum RingKeyState {
-    /// It signs from the next rotation on.
-    Next,
-    /// It signs.
-    Active,
-    /// It has signed; its tokens are still good.
-    Retired,
-}
-
-impl RingKeyState {
-    /// The lower-case name: `next`, `active`, `retired`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Next => "next",
-            Self::Active => "active",
-            Self::Retired => "retired",
-        }
-    }
-
-    fn from_name(name: &str) -> Option<Self> {
-        [Self::Next, Self::Active, Self::Retired].into_iter().find(|state| state.name() == name)
-    }
-}
-
-/// A key of a ring, without the key. Times are in seconds since the Unix epoch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RingKey {
-    /// The key's name in its tokens.
-    pub kid: String,
-    /// Its algorithm.
-    pub alg: Alg,
-    /// What it is for now.
-    pub state: RingKeyState,
-    /// When it was made.
-    pub created_at: u64,
-    /// When it became active.
-    pub active_at: Option<u64>,
-    /// When it was retired.
-    pub retired_at: Option<u64>,
-    /// Until when its tokens are good, if it is retired.
-    pub until: Option<u64>,
-}
 
 /// The keys of a signer over time: safe to share between threads, cheap to clone, usable after a
 /// fork. A [`KeySource`] for signers and verifiers.
@@ -113,6 +69,7 @@ struct Inner {
     store: Arc<dyn KeyRingStore>,
     peppers: Option<Peppers>,
     options: KeyRingOptions,
+    callbacks: Callbacks,
     clock: Arc<dyn Clock>,
     fresh: Freshness,
     pace: Arc<Pace>,
@@ -168,6 +125,11 @@ impl Current {
         });
     }
 
+    /// Whether the ring makes no keys of its own.
+    fn is_elsewhere(&self) -> bool {
+        self.in_state(RingKeyState::Active).is_some_and(|kept| kept.shown.by_callback)
+    }
+
     fn in_state(&self, state: RingKeyState) -> Option<&Kept> {
         self.keys.iter().find(|kept| kept.shown.state == state)
     }
@@ -202,6 +164,7 @@ impl KeyRing {
             fresh: options.follow.freshness()?,
             clock: options.follow.clock(),
             pace: options.follow.pace(),
+            callbacks: Callbacks::of(&options.keys),
             options,
             looked: AtomicU64::new(0),
             generation: AtomicU64::new(1),
@@ -235,7 +198,8 @@ impl KeyRing {
     /// the ring with that.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: there are 64 keys whose tokens are still good. `MixedKeySet`: new
+    /// `InvalidConfiguration`: there are 64 keys whose tokens are still good, or the active key signs
+    /// by a callback and no next one was [added](Self::add). `MixedKeySet`: new
     /// keys are symmetric and old ones are not, or the other way. Those of [`KeyRingStore`]; then
     /// nothing has changed.
     pub fn rotate(&self) -> Result<RingKey> {
@@ -260,7 +224,8 @@ impl KeyRing {
     /// well. If it is the active one, the next one takes its place.
     ///
     /// # Errors
-    /// `RingKeyNotFound`: the ring has no key of this name. Those of [`KeyRingStore`]; then nothing
+    /// `RingKeyNotFound`: the ring has no key of this name. `InvalidConfiguration`: it is the active
+    /// one, signs by a callback, and there is no next one. Those of [`KeyRingStore`]; then nothing
     /// has changed.
     pub fn remove(&self, kid: &str) -> Result<()> {
         self.0.change(&|Current { keys, .. }, now| {
@@ -365,7 +330,8 @@ impl KeySource for KeyRing {
     fn signing_key(&self) -> Result<Key> {
         self.0.be_fresh()?;
         let current = self.0.current.load();
-        Ok(current.in_state(RingKeyState::Active).ok_or(NO_ACTIVE_KEY)?.key.clone())
+        let key = &current.in_state(RingKeyState::Active).ok_or(NO_ACTIVE_KEY)?.key;
+        if key.may_sign() { Ok(key.clone()) } else { Err(NO_CALLBACK) }
     }
 }
 
@@ -449,7 +415,10 @@ impl Inner {
     }
 
     fn open_ring(&self, ring: &StoredRing) -> Result<(Vec<Kept>, u64)> {
-        text::open(ring, self.peppers.as_ref()).and_then(|text| read(&text))
+        let text = text::open(ring, self.peppers.as_ref())?;
+        let (mut keys, token_ttl) = read(&text)?;
+        self.callbacks.join(&mut keys);
+        Ok((keys, token_ttl))
     }
 
     fn make_if_missing(&self) -> Result<()> {
@@ -457,11 +426,20 @@ impl Inner {
             return Ok(());
         }
         let now = self.pace.read(&*self.clock)?.now;
-        let mut active = Kept::generate(self.options.alg, now)?;
-        active.activate(now);
-        let next = Kept::generate(self.options.alg, now)?;
+        let mut first = match self.options.keys.as_slice() {
+            [] => {
+                vec![Kept::generate(self.options.alg, now)?, Kept::generate(self.options.alg, now)?]
+            }
+            given => {
+                let given = given.iter().take(2).rev();
+                given.map(|key| Kept::next(key.clone(), now)).collect::<Result<_>>()?
+            }
+        };
+        if let Some(active) = first.last_mut() {
+            active.activate(now);
+        }
         let token_ttl = self.options.token_ttl.unwrap_or(KeyRingOptions::USUAL_TOKEN_TTL);
-        match self.put(1, &[next, active], token_ttl) {
+        match self.put(1, &first, token_ttl) {
             // Someone else has just made it.
             Err(error) if error.kind() == ErrorKind::StoreConflict => Ok(()),
             other => other,
@@ -513,13 +491,20 @@ impl Inner {
             // For good, so not by a clock that has run ahead.
             loaded.keys.retain(|kept| !kept.has_lapsed(surely));
             loaded.token_ttl = loaded.token_ttl.max(self.options.token_ttl.unwrap_or(0));
+            let is_elsewhere = loaded.is_elsewhere();
             change(&mut loaded, now)?;
+            let is_elsewhere = is_elsewhere || loaded.is_elsewhere();
             let Current { version, mut keys, token_ttl, .. } = loaded;
-            // There is always a next one, and an active one.
+            // There is always a next one, and an active one; but of keys that lie elsewhere.
             let mut unused = spare.iter();
             let mut new = Vec::new();
             for state in [RingKeyState::Active, RingKeyState::Next] {
                 if !keys.iter().any(|kept| kept.shown.state == state) {
+                    match state {
+                        RingKeyState::Active if is_elsewhere => return Err(NO_NEXT),
+                        _ if is_elsewhere => continue,
+                        _ => {}
+                    }
                     let mut made = match unused.next() {
                         Some(made) => made.clone(),
                         None => Kept::generate(alg, now)?,

@@ -4,7 +4,7 @@ use crate::base::clock::Clock;
 use crate::base::follow::Follow;
 use crate::base::text::argument;
 use crate::error::Result;
-use crate::jwk::Alg;
+use crate::jwk::{Alg, Key};
 use crate::store::StoredRing;
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ pub struct KeyRingOptions {
     pub(super) name: String,
     pub(super) alg: Alg,
     pub(super) token_ttl: Option<u64>,
+    pub(super) keys: Vec<Key>,
     pub(super) follow: Follow,
 }
 
@@ -35,7 +36,13 @@ impl KeyRingOptions {
     /// A ring named `default` of ES256 keys, for tokens that live as long as the ring has been
     /// opened for; a new one is for [`Self::USUAL_TOKEN_TTL`].
     pub fn new() -> Self {
-        Self { name: "default".to_owned(), alg: Alg::Es256, token_ttl: None, follow: Follow::new() }
+        Self {
+            name: "default".to_owned(),
+            alg: Alg::Es256,
+            token_ttl: None,
+            keys: Vec::new(),
+            follow: Follow::new(),
+        }
     }
 
     /// The ring's name in its store or folder: 1 to 64 small letters, digits and hyphens.
@@ -47,6 +54,16 @@ impl KeyRingOptions {
     /// The algorithm of new keys; those that are there keep theirs.
     pub const fn alg(mut self, alg: Alg) -> Self {
         self.alg = alg;
+        self
+    }
+
+    /// A key that was not made here, such as one with a callback
+    /// ([`Key::with_callback`](crate::Key::with_callback)), which may be called for several. A ring
+    /// that is not there is made with the first as its active key and the second, if there is one,
+    /// as its next. For a ring that is there, they are the callbacks that this process has; a new
+    /// key is [added](super::KeyRing::add).
+    pub fn key(mut self, key: &Key) -> Self {
+        self.keys.push(key.clone());
         self
     }
 
@@ -97,6 +114,9 @@ impl KeyRingOptions {
         }
         if self.token_ttl.is_some_and(|seconds| !Self::is_token_ttl(seconds)) {
             return Err(argument("Tokens live for at least a second and at most a year."));
+        }
+        if self.keys.iter().any(|key| !key.may_sign()) {
+            return Err(super::callbacks::MAY_NOT_SIGN);
         }
         Ok(())
     }

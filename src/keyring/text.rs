@@ -4,6 +4,7 @@
 use super::{KeyRingOptions, RingKey, RingKeyState};
 use crate::base::json::{self, ObjectWriter, Value};
 use crate::base::random::SecureRandom;
+use crate::base::secret::Secret;
 use crate::crypto::aead;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::{Alg, Key};
@@ -22,10 +23,15 @@ pub(super) struct Kept {
 
 impl Kept {
     pub(super) fn generate(alg: Alg, now: u64) -> Result<Self> {
-        let key = Key::generate(alg)?;
+        Self::next(Key::generate(alg)?, now)
+    }
+
+    /// A key that may sign, as the next one.
+    pub(super) fn next(key: Key, now: u64) -> Result<Self> {
         let shown = RingKey {
             kid: key.kid().to_owned(),
-            alg,
+            alg: key.alg(),
+            by_callback: key.signs_by_callback(),
             state: RingKeyState::Next,
             created_at: now,
             active_at: None,
@@ -77,8 +83,14 @@ pub(super) fn write(keys: &[Kept], token_ttl: u64) -> Result<Zeroizing<String>> 
         out.number("active_at", *active_at);
         out.number("retired_at", *retired_at);
         out.number("until", *until);
+        if kept.shown.by_callback {
+            out.bool("by_callback", true);
+        }
         let shown = out.end();
-        let jwk = kept.key.to_private_jwk()?;
+        let jwk = match kept.shown.by_callback {
+            false => kept.key.to_private_jwk()?,
+            true => Secret::from(kept.verifying.to_jwk()?),
+        };
         parts.push((shown, jwk));
     }
     let length: usize =
@@ -134,8 +146,11 @@ fn read_key(value: &Value<'_>) -> Result<Kept> {
         active_at: number("active_at"),
         retired_at: number("retired_at"),
         until: number("until"),
+        by_callback: value.member("by_callback").is_some_and(|is| is.as_bool() == Some(true)),
     };
-    if !key.may_sign() || (shown.state == RingKeyState::Retired) != shown.until.is_some() {
+    if key.may_sign() == shown.by_callback
+        || (shown.state == RingKeyState::Retired) != shown.until.is_some()
+    {
         return Err(DAMAGED);
     }
     Kept::new(shown, key)

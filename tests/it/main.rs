@@ -33,6 +33,7 @@ mod interop;
 mod jwk;
 mod jwk_sets;
 mod keyring;
+mod kms;
 mod links;
 mod lost;
 mod mark_places;
