@@ -275,6 +275,9 @@ typedef struct {
 /** The passphrase given is not that of the private key, or the key was damaged. */
 #define GK_STATUS_WRONG_PASSPHRASE 2010
 
+/** The callback that signs for a key in a KMS or HSM has failed, or has given no signature in time. */
+#define GK_STATUS_KEY_UNAVAILABLE 2011
+
 /** The text is not an API key: wrong length, alphabet or checksum. It never reaches the store. */
 #define GK_STATUS_MALFORMED_API_KEY 3000
 
@@ -622,6 +625,14 @@ void gk_buf_free(gk_buf *buf);
  */
 
 /**
+ * Releases the pointer that a callback was registered with. Called exactly once, from any thread,
+ * when no handle uses the callback any more.
+ *
+ * @param user The pointer that the callback was registered with.
+ */
+typedef void (*gk_release_fn)(void *user);
+
+/**
  * A clock, of dates. Called from any thread that verifies or signs, from several at once; must not
  * throw or jump out. How old something is that was read from a store or fetched (max_stale, the 50
  * ms within which changes of other processes are seen) is measured by the system's time, with that
@@ -632,14 +643,6 @@ void gk_buf_free(gk_buf *buf);
  * clock that failed, calls that need the time fail with GK_STATUS_INVALID_CONFIGURATION.
  */
 typedef uint64_t (*gk_clock_fn)(void *user);
-
-/**
- * Releases the pointer that a callback was registered with. Called exactly once, from any thread,
- * when no handle uses the callback any more.
- *
- * @param user The pointer that the callback was registered with.
- */
-typedef void (*gk_release_fn)(void *user);
 
 /**
  * A source of randomness. Called like a gk_clock_fn.
@@ -918,11 +921,52 @@ bool gk_alg_same_algorithm(gk_alg left, gk_alg right);
  */
 typedef struct gk_key gk_key;
 
+/** How a key is signed with that lies in a KMS or HSM. */
+typedef struct gk_key_callback gk_key_callback;
+
 /**
  * How to read or make a key: its algorithm, its identifier, its passphrase, and the one escape for
  * weak legacy keys.
  */
 typedef struct gk_key_options gk_key_options;
+
+/** What a gk_sign_fn is asked for. All of it is lent for the call. */
+typedef struct {
+    /**
+     * The key's algorithm: one of the GK_ALG_ constants. RSA with PSS (PS256, PS384, PS512) has a
+     * salt as long as the digest.
+     */
+    gk_alg alg;
+    /**
+     * What is to be signed: for interfaces that compute the digest themselves, and for Ed25519 and
+     * ML-DSA.
+     */
+    const uint8_t *message;
+    /** Its length in bytes. */
+    size_t message_len;
+    /** The algorithm's SHA-2 digest of the message, for interfaces that want that. */
+    const uint8_t *digest;
+    /** Its length in bytes; 0 for Ed25519 and ML-DSA, which have none. */
+    size_t digest_len;
+} gk_sign_request;
+
+/**
+ * Signs with a key of a KMS or HSM; see gk_key_with_callback. Called from any thread that signs,
+ * from several at once, and with no lock held; must not throw or jump out. In the child of a fork
+ * it is called like in its parent: sessions and connections of before are its own to renew.
+ *
+ * @param user The pointer that the callback was registered with.
+ * @param request What is to be signed.
+ * @param signature Where to write the signature: ECDSA's as r and s side by side (RFC 7518 section
+ * 3.4, PKCS#11) or as DER (what AWS, Google and OpenSSL give); others as they are.
+ * @param capacity How many bytes there is room for: 8192.
+ * @return The signature's length in bytes; 0 if there is none, and the call that signs fails with
+ * GK_STATUS_KEY_UNAVAILABLE.
+ */
+typedef size_t (*gk_sign_fn)(void *user,
+                             const gk_sign_request *request,
+                             uint8_t *signature,
+                             size_t capacity);
 
 /**
  * Makes a new private key: RSA of 2048 bits, or a secret as long as the hash.
@@ -1244,6 +1288,63 @@ gk_status gk_key_verify_signature(const gk_key *key,
  * @return A number of bytes; 0 for NULL.
  */
 size_t gk_key_signature_len(const gk_key *key);
+
+/**
+ * A callback that signs, without a deadline.
+ *
+ * @param sign The callback. It must not sign by a callback itself.
+ * @param user Handed to `sign`; may be NULL.
+ * @param release Releases `user` when neither the callback nor any key of it is left; may be NULL.
+ * @return The callback, to be freed with gk_key_callback_free; gk_key_with_callback refuses one
+ * without `sign`.
+ */
+gk_key_callback *gk_key_callback_new(gk_sign_fn sign, void *user, gk_release_fn release);
+
+/**
+ * Frees a callback; keys that were made with it are not affected.
+ *
+ * @param callback The callback, which must not be used again; NULL is fine.
+ */
+void gk_key_callback_free(gk_key_callback *callback);
+
+/**
+ * Sets how long a signature may take: then the callback has a thread of its own at each call, and
+ * what comes later is thrown away. Unless set, the thread that signs waits for it.
+ *
+ * Another number is refused by gk_key_with_callback.
+ *
+ * @param callback The callback.
+ * @param milliseconds 1 to 300000.
+ */
+void gk_key_callback_deadline_ms(gk_key_callback *callback, uint64_t milliseconds);
+
+/**
+ * A key whose private half lies in a KMS or an HSM, where the callback lets it sign: for signers,
+ * sessions, rings and client assertions, as if it were here. Each signature is verified before it
+ * leaves; the first is made at once, of a text that is no token.
+ *
+ * @param public_key The public half, which is shared; its `key_ops` may permit `verify` alone.
+ * @param callback The callback, which is shared.
+ * @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_KEY_USAGE if `public_key` is private or symmetric;
+ * GK_STATUS_INVALID_ARGUMENT for a deadline of 0 or more than 300 seconds;
+ * GK_STATUS_KEY_UNAVAILABLE if the callback has failed; GK_STATUS_KEY_PAIR_MISMATCH if it has
+ * signed with another key, hash or padding.
+ */
+GK_NODISCARD
+gk_status gk_key_with_callback(const gk_key *public_key,
+                               const gk_key_callback *callback,
+                               gk_key **key,
+                               gk_error *err);
+
+/**
+ * Whether a callback signs, because the private half is not here.
+ *
+ * @param key The key.
+ * @return False for NULL.
+ */
+bool gk_key_signs_by_callback(const gk_key *key);
 
 /**
  * Options that say nothing.
@@ -2727,8 +2828,8 @@ gk_str gk_unsigned_signing_input(const gk_unsigned *prepared);
  * The second of two steps: adds the signature, once the key has verified it.
  *
  * @param prepared The token without its signature, which stays as it is.
- * @param signature The signature in its JWS form (RFC 7518 section 3; ECDSA is r and s side by
- * side, not DER); borrowed for the call.
+ * @param signature The signature (RFC 7518 section 3; ECDSA's may be r and s side by side, or DER);
+ * borrowed for the call.
  * @param signature_len Its length in bytes.
  * @param token Receives the token, to be freed with gk_buf_free; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
@@ -4824,6 +4925,19 @@ void gk_key_ring_options_name(gk_key_ring_options *options, const char *name, si
 void gk_key_ring_options_alg(gk_key_ring_options *options, gk_alg alg);
 
 /**
+ * A key that was not made here, such as one of gk_key_with_callback; may be called for several. A
+ * ring that is not there is made with the first as its active key and the second, if there is one,
+ * as its next. For a ring that is there, they are the callbacks that this process has; a new key
+ * is added by gk_key_ring_add.
+ *
+ * A key that may not sign is refused by gk_key_ring_open.
+ *
+ * @param options The options.
+ * @param key The key, which is shared.
+ */
+void gk_key_ring_options_key(gk_key_ring_options *options, const gk_key *key);
+
+/**
  * How long the tokens live, at most, that signers of this handle sign. The ring remembers the
  * longest that it was ever opened with (gk_key_ring_token_ttl). A retired key is still good for
  * that long and 600 seconds more, whichever process rotates.
@@ -4904,10 +5018,36 @@ void gk_key_ring_free(gk_key_ring *ring);
  * gk_buf_free; {NULL, 0} if the call fails. May be NULL.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there are 64 keys whose tokens are
- * still good; GK_STATUS_MIXED_KEY_SET if new keys are symmetric and old ones are not, or the other
+ * still good, or the active one signs by a callback and no next one was added; GK_STATUS_MIXED_KEY_SET if new keys are symmetric and old ones are not, or the other
  * way; the 6000s.
  */
-GK_NODISCARD gk_status gk_key_ring_rotate(const gk_key_ring *ring, gk_buf *active, gk_error *err);
+GK_NODISCARD
+gk_status gk_key_ring_rotate(const gk_key_ring *ring,
+                             gk_buf *active,
+                             gk_error *err);
+
+/**
+ * Makes a key that was not made here the next one: a key of a KMS or HSM (gk_key_with_callback),
+ * or one that the ring takes over. gk_key_ring_rotate makes it the active one. A next key that has
+ * never signed is dropped for it. Of a key with a callback, the ring keeps the public half, and
+ * each process that signs must have the callback: by this call, which changes nothing if the ring
+ * has the key already, or by gk_key_ring_options_key. While such a key is active, the ring makes
+ * no keys of its own.
+ *
+ * @param ring The ring.
+ * @param key The key, which is shared.
+ * @param added Receives the key as in gk_key_ring_keys, to be freed with gk_buf_free; {NULL, 0} if
+ * the call fails. May be NULL.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_KEY_USAGE if the key may not sign; GK_STATUS_INVALID_ARGUMENT if
+ * another key of the ring has its `kid`; GK_STATUS_MIXED_KEY_SET if it is symmetric and the others
+ * are not, or the other way; the 6000s.
+ */
+GK_NODISCARD
+gk_status gk_key_ring_add(const gk_key_ring *ring,
+                          const gk_key *key,
+                          gk_buf *added,
+                          gk_error *err);
 
 /**
  * Takes a key out of the ring at once: for the day that it has leaked. Its tokens are refused by
@@ -4928,7 +5068,7 @@ gk_status gk_key_ring_remove(const gk_key_ring *ring,
 
 /**
  * The keys of the ring, without the keys themselves: a JSON array of objects with kid, alg, state
- * (next, active, retired), created_at, active_at, retired_at, until. The next one comes first,
+ * (next, active, retired), created_at, active_at, retired_at, until, by_callback. The next one comes first,
  * then the active one, then the retired ones, the latest first. Times are in seconds since 1970,
  * or null.
  *
@@ -4937,7 +5077,10 @@ gk_status gk_key_ring_remove(const gk_key_ring *ring,
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; the 6000s.
  */
-GK_NODISCARD gk_status gk_key_ring_keys(const gk_key_ring *ring, gk_buf *keys, gk_error *err);
+GK_NODISCARD
+gk_status gk_key_ring_keys(const gk_key_ring *ring,
+                           gk_buf *keys,
+                           gk_error *err);
 
 /**
  * The longest life of a token that the ring was ever opened with, by any process

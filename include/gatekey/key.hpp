@@ -14,6 +14,39 @@ inline alg alg_from_name(std::string_view name) {
     return static_cast<alg>(code);
 }
 
+/// What a sign_function is asked for; its bytes are lent for the call.
+struct sign_request {
+    gatekey::alg alg;
+    /// For interfaces that compute the digest themselves, and for Ed25519 and ML-DSA.
+    bytes_view message;
+    /// The algorithm's SHA-2 digest of the message; empty for Ed25519 and ML-DSA.
+    bytes_view digest;
+};
+
+/// Signs with a key of a KMS or HSM: ECDSA as r and s side by side or as DER. Called by any thread
+/// that signs, from several at once. One that throws or gives nothing fails the call with
+/// status::key_unavailable.
+using sign_function = std::function<std::vector<std::uint8_t>(const sign_request &)>;
+
+namespace detail {
+
+inline std::size_t ask_to_sign(void *user, const gk_sign_request *request, std::uint8_t *signature,
+                               std::size_t capacity) noexcept {
+    try {
+        const auto made =
+            (*static_cast<sign_function *>(user))({static_cast<alg>(request->alg),
+                                                   {request->message, request->message_len},
+                                                   {request->digest, request->digest_len}});
+        if (made.size() > capacity) return 0;
+        std::copy(made.begin(), made.end(), signature);
+        return made.size();
+    } catch (...) {
+        return 0;
+    }
+}
+
+} // namespace detail
+
 /// Key material bound to exactly one algorithm; immutable.
 class key : public detail::handle<gk_key, gk_key_free> {
   public:
@@ -56,6 +89,18 @@ class key : public detail::handle<gk_key, gk_key_free> {
             return gk_key_from_jwk(json.data(), json.size(), static_cast<gk_alg>(alg), out, err);
         });
     }
+    /// A key whose private half lies in a KMS or an HSM, where `sign` lets it sign, as if it were
+    /// here. Each signature is verified; the first is made at once. With a deadline, `sign` has a
+    /// thread of its own at each call; 0: the thread that signs waits for it.
+    [[nodiscard]] static key with_callback(const key &public_half, sign_function sign,
+                                           std::uint64_t deadline_ms = 0) {
+        const detail::handle<gk_key_callback, gk_key_callback_free> callback(gk_key_callback_new(
+            detail::ask_to_sign, detail::given(std::move(sign)), detail::drop<sign_function>));
+        if (deadline_ms != 0) gk_key_callback_deadline_ms(callback.get(), deadline_ms);
+        return made([&](auto **out, auto *err) {
+            return gk_key_with_callback(public_half.get(), callback.get(), out, err);
+        });
+    }
     /// Another handle to the same key.
     [[nodiscard]] key clone() const { return key(gk_key_clone(get())); }
 
@@ -77,6 +122,10 @@ class key : public detail::handle<gk_key, gk_key_free> {
     /// "sig", the `use` it is exported with; none if it has `key_ops` instead.
     [[nodiscard]] std::optional<std::string_view> use() const noexcept {
         return detail::maybe(gk_key_use(get()));
+    }
+    /// Whether a callback signs, because the private half is not here.
+    [[nodiscard]] bool signs_by_callback() const noexcept {
+        return gk_key_signs_by_callback(get());
     }
     [[nodiscard]] bool may_sign() const noexcept { return gk_key_may_sign(get()); }
     [[nodiscard]] bool may_verify() const noexcept { return gk_key_may_verify(get()); }

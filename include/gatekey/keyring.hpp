@@ -2,7 +2,7 @@
 #ifndef GATEKEY_KEYRING_HPP
 #define GATEKEY_KEYRING_HPP
 
-#include "handle.hpp"
+#include "key.hpp"
 
 namespace gatekey {
 
@@ -17,6 +17,11 @@ class key_ring_options : public detail::handle<gk_key_ring_options, gk_key_ring_
     /// The algorithm of new keys: ES256 unless set.
     key_ring_options &alg(gatekey::alg alg) {
         return set(gk_key_ring_options_alg, static_cast<gk_alg>(alg));
+    }
+    /// A key that was not made here, such as one with a callback: the first key of a ring that is
+    /// not there, and a callback that this process has for one that is.
+    key_ring_options &key(const gatekey::key &key) {
+        return set(gk_key_ring_options_key, key.get());
     }
     /// How many seconds the tokens live, at most, that signers of this handle sign. The ring
     /// remembers the longest, and keeps retired keys for that long; unless set, it is what the ring
@@ -62,6 +67,13 @@ class key_ring : public detail::handle<gk_key_ring, gk_key_ring_free> {
     std::string rotate() const {
         return detail::text(
             [&](auto *out, auto *err) { return gk_key_ring_rotate(get(), out, err); });
+    }
+    /// Makes a key that was not made here the next one: one with a callback, or one that the ring
+    /// takes over. While one with a callback is active, the ring makes no keys of its own. The key
+    /// as JSON.
+    std::string add(const key &key) const {
+        return detail::text(
+            [&](auto *out, auto *err) { return gk_key_ring_add(get(), key.get(), out, err); });
     }
     /// Takes a key out at once: for the day that it has leaked.
     void remove(std::string_view kid) const {

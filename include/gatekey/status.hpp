@@ -68,6 +68,7 @@ enum class status : gk_status {
     ring_key_not_found = GK_STATUS_RING_KEY_NOT_FOUND,
     passphrase_required = GK_STATUS_PASSPHRASE_REQUIRED,
     wrong_passphrase = GK_STATUS_WRONG_PASSPHRASE,
+    key_unavailable = GK_STATUS_KEY_UNAVAILABLE,
     malformed_api_key = GK_STATUS_MALFORMED_API_KEY,
     unknown_api_key = GK_STATUS_UNKNOWN_API_KEY,
     bad_api_key_secret = GK_STATUS_BAD_API_KEY_SECRET,

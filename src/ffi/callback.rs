@@ -34,9 +34,9 @@ pub type gk_random_fn =
 pub type gk_release_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
 
 /// The pointer that belongs to a callback.
-struct User {
-    data: *mut c_void,
-    release: gk_release_fn,
+pub(super) struct User {
+    pub(super) data: *mut c_void,
+    pub(super) release: gk_release_fn,
 }
 
 // SAFETY: anyone who registers a callback promises that it may be called and released on any thread

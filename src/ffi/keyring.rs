@@ -1,10 +1,12 @@
 //! `gk_key_ring`: the keys of a signer over time.
 
-use super::boundary::{create, fill, given, guard, release, share, text, writable};
+use super::boundary::{Outcome, create, fill, given, guard, release, share, text, writable};
 use super::buf::gk_buf;
 use super::error::gk_error;
+use super::key::gk_key;
 use super::keyring_options::gk_key_ring_options;
 use super::status::gk_status;
+use crate::keyring::RingKey;
 use crate::pepper::PepperSource;
 use crate::{KeyRing, ToJson as _};
 use libc::c_char;
@@ -75,7 +77,7 @@ pub extern "C" fn gk_key_ring_free(ring: Option<Box<gk_key_ring>>) {
 /// gk_buf_free; {NULL, 0} if the call fails. May be NULL.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there are 64 keys whose tokens are
-/// still good; GK_STATUS_MIXED_KEY_SET if new keys are symmetric and old ones are not, or the other
+/// still good, or the active one signs by a callback and no next one was added; GK_STATUS_MIXED_KEY_SET if new keys are symmetric and old ones are not, or the other
 /// way; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
@@ -84,16 +86,33 @@ pub unsafe extern "C" fn gk_key_ring_rotate(
     active: *mut gk_buf,
     err: *mut gk_error,
 ) -> gk_status {
-    guard(err, || {
-        if !active.is_null() {
-            active.write(gk_buf::EMPTY);
-        }
-        let rotated = given(ring, "ring")?.inner.rotate()?;
-        if !active.is_null() {
-            active.write(gk_buf::copy_of(rotated.to_json().as_bytes()));
-        }
-        Ok(())
-    })
+    tell(active, err, || Ok(given(ring, "ring")?.inner.rotate()?))
+}
+
+/// Makes a key that was not made here the next one: a key of a KMS or HSM (gk_key_with_callback),
+/// or one that the ring takes over. gk_key_ring_rotate makes it the active one. A next key that has
+/// never signed is dropped for it. Of a key with a callback, the ring keeps the public half, and
+/// each process that signs must have the callback: by this call, which changes nothing if the ring
+/// has the key already, or by gk_key_ring_options_key. While such a key is active, the ring makes
+/// no keys of its own.
+///
+/// @param ring The ring.
+/// @param key The key, which is shared.
+/// @param added Receives the key as in gk_key_ring_keys, to be freed with gk_buf_free; {NULL, 0} if
+/// the call fails. May be NULL.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_KEY_USAGE if the key may not sign; GK_STATUS_INVALID_ARGUMENT if
+/// another key of the ring has its `kid`; GK_STATUS_MIXED_KEY_SET if it is symmetric and the others
+/// are not, or the other way; the 6000s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_key_ring_add(
+    ring: Option<&gk_key_ring>,
+    key: Option<&gk_key>,
+    added: *mut gk_buf,
+    err: *mut gk_error,
+) -> gk_status {
+    tell(added, err, || Ok(given(ring, "ring")?.inner.add(&given(key, "key")?.0)?))
 }
 
 /// Takes a key out of the ring at once: for the day that it has leaked. Its tokens are refused by
@@ -117,7 +136,7 @@ pub unsafe extern "C" fn gk_key_ring_remove(
 }
 
 /// The keys of the ring, without the keys themselves: a JSON array of objects with kid, alg, state
-/// (next, active, retired), created_at, active_at, retired_at, until. The next one comes first,
+/// (next, active, retired), created_at, active_at, retired_at, until, by_callback. The next one comes first,
 /// then the active one, then the retired ones, the latest first. Times are in seconds since 1970,
 /// or null.
 ///
@@ -184,4 +203,22 @@ pub unsafe extern "C" fn gk_key_ring_refresh(
     err: *mut gk_error,
 ) -> gk_status {
     guard(err, || Ok(given(ring, "ring")?.inner.refresh()?))
+}
+
+/// Writes what a call has made of a key, unless the caller does not want to know.
+unsafe fn tell(
+    out: *mut gk_buf,
+    err: *mut gk_error,
+    call: impl FnOnce() -> Outcome<RingKey>,
+) -> gk_status {
+    guard(err, || {
+        if !out.is_null() {
+            out.write(gk_buf::EMPTY);
+        }
+        let key = call()?;
+        if !out.is_null() {
+            out.write(gk_buf::copy_of(key.to_json().as_bytes()));
+        }
+        Ok(())
+    })
 }

@@ -1,8 +1,9 @@
 //! `gk_key_ring_options`: how a ring is kept and followed, and where its peppers come from.
 
 use super::alg::gk_alg;
-use super::boundary::{Outcome, alg, release, share, text};
+use super::boundary::{Outcome, alg, given, release, share, text};
 use super::callback::{clock, gk_clock_fn, gk_release_fn};
+use super::key::gk_key;
 use super::sticky::{self, Sticky};
 use crate::keyring::KeyRingOptions;
 use libc::{c_char, c_void};
@@ -54,6 +55,23 @@ pub unsafe extern "C" fn gk_key_ring_options_alg(
     alg: gk_alg,
 ) {
     set(options, |options| Ok(options.alg(self::alg(alg)?)));
+}
+
+/// A key that was not made here, such as one of gk_key_with_callback; may be called for several. A
+/// ring that is not there is made with the first as its active key and the second, if there is one,
+/// as its next. For a ring that is there, they are the callbacks that this process has; a new key
+/// is added by gk_key_ring_add.
+///
+/// A key that may not sign is refused by gk_key_ring_open.
+///
+/// @param options The options.
+/// @param key The key, which is shared.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_key_ring_options_key(
+    options: Option<&mut gk_key_ring_options>,
+    key: Option<&gk_key>,
+) {
+    set(options, |options| Ok(options.key(&given(key, "key")?.0)));
 }
 
 /// How long the tokens live, at most, that signers of this handle sign. The ring remembers the

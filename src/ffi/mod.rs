@@ -77,6 +77,8 @@ mod alg;
 
 mod key;
 
+mod key_callback;
+
 mod key_options;
 
 // # Key sets
@@ -236,6 +238,7 @@ pub use filter::*;
 pub use http::*;
 pub use json::*;
 pub use key::*;
+pub use key_callback::*;
 pub use key_options::*;
 pub use key_set::*;
 pub use keyring::*;

@@ -88,6 +88,8 @@ pub const GK_STATUS_RING_KEY_NOT_FOUND: gk_status = 2008;
 pub const GK_STATUS_PASSPHRASE_REQUIRED: gk_status = 2009;
 /// The passphrase given is not that of the private key, or the key was damaged.
 pub const GK_STATUS_WRONG_PASSPHRASE: gk_status = 2010;
+/// The callback that signs for a key in a KMS or HSM has failed, or has given no signature in time.
+pub const GK_STATUS_KEY_UNAVAILABLE: gk_status = 2011;
 /// The text is not an API key: wrong length, alphabet or checksum. It never reaches the store.
 pub const GK_STATUS_MALFORMED_API_KEY: gk_status = 3000;
 /// No API key has the presented id in this environment and tenant.

@@ -3,6 +3,7 @@
 
 use super::alg::{Alg, Family};
 use super::key::Key;
+use crate::base::reach::beyond_memory;
 use crate::crypto::hash::{sha256, sha384, sha512};
 use crate::crypto::{Curve, Hash};
 use crate::error::{Error, ErrorKind, Result};
@@ -114,6 +115,7 @@ impl External {
 
     /// The signature in its JWS form, verified.
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
+        beyond_memory()?;
         let key = &self.key;
         let once = Once::begin()?;
         let given = match self.deadline {

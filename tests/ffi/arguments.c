@@ -261,6 +261,8 @@ static void keys_out(void) {
     CHECK(!CALL(gk_key_may_verify)(NULL));
     CHECK(CALL(gk_key_signature_len)(NULL) == 0);
 
+    NO_HANDLE(gk_key, gk_key_with_callback, NULL, NULL);
+    CHECK(!CALL(gk_key_signs_by_callback)(NULL));
     NO_HANDLE(gk_key, gk_key_with_kid, NULL, TEXT);
     NO_HANDLE(gk_key, gk_key_with_kid, key, NOTEXT);
     NO_HANDLE(gk_key, gk_key_with_kid, key, LATIN1);
@@ -523,7 +525,7 @@ static void what_was_verified(void) {
 }
 
 /* What other programs call: apikeys, session, sessions, revocations, json, keyring,
- * oauth_arguments, oauth_setters. */
+ * kms, oauth_arguments, oauth_setters. */
 static const char *const ELSEWHERE[] = {"gk_api_key",
                                         "gk_issued_api_key",
                                         "gk_filter_",
@@ -535,6 +537,7 @@ static const char *const ELSEWHERE[] = {"gk_api_key",
                                         "gk_revocation",
                                         "gk_json_",
                                         "gk_key_ring_",
+                                        "gk_key_callback_",
                                         "gk_oauth_",
                                         "gk_login_options_",
                                         "gk_logout_options_",

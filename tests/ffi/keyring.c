@@ -321,9 +321,16 @@ static void wrong_options(void) {
     gk_key_ring_options_clock(options, now, &releases, released);
     MUST(gk_key_ring_open(GK_TEXT("memory:"), options, &none, &err));
     gk_key_ring_free(none);
-    gk_key_ring_options_name(options, NULL, 0);
-    REFUSED_BY_OPEN(WRONG);
+    gk_key *key = NULL, *public_half = NULL;
+    MUST(gk_key_generate(GK_ALG_ES256, &key, &err));
+    MUST(gk_key_public(key, &public_half, &err));
+    gk_key_ring_options_key(options, public_half);
+    REFUSED_BY_OPEN(GK_STATUS_KEY_USAGE);
+    gk_key_free(public_half);
+    gk_key_free(key);
     CHECK(none == NULL && releases == 0);
+    gk_key_ring_options_key(options, NULL); /* lets go of the clock at once */
+    REFUSED_BY_OPEN(WRONG);
     gk_key_ring_options_free(options);
     CHECK(releases == 1);
     gk_key_ring_options_free(NULL);
@@ -349,6 +356,17 @@ static void wrong_arguments(void) {
     FAILS(WRONG, gk_key_ring_remove(NULL, GK_TEXT("k"), &err));
     FAILS(WRONG, gk_key_ring_remove(ring, BAD, &err));
     FAILS(GK_STATUS_RING_KEY_NOT_FOUND, gk_key_ring_remove(ring, NULL, 0, &err));
+    gk_key *key = NULL, *public_half = NULL;
+    MUST(gk_key_generate(GK_ALG_ES256, &key, &err));
+    MUST(gk_key_public(key, &public_half, &err));
+    out = (gk_buf){(char *)&err, 7};
+    FAILS(WRONG, gk_key_ring_add(NULL, key, &out, &err));
+    CHECK(out.data == NULL && out.len == 0);
+    FAILS(WRONG, gk_key_ring_add(ring, NULL, &out, &err));
+    FAILS(GK_STATUS_KEY_USAGE, gk_key_ring_add(ring, public_half, NULL, &err));
+    MUST(gk_key_ring_add(ring, key, NULL, &err));
+    gk_key_free(public_half);
+    gk_key_free(key);
     FAILS(WRONG, gk_key_ring_keys(NULL, &out, &err));
     FAILS(WRONG, gk_key_ring_keys(ring, NULL, &err));
     FAILS(WRONG, gk_key_ring_to_jwks(NULL, &out, &err));
@@ -368,8 +386,8 @@ static void wrong_arguments(void) {
 
 int main(int argc, char **argv) {
     CHECK(argc == 2);
-    CHECK(calls_all(argv[1], "keyring.c", "gk_key_ring_options_") == 7);
-    CHECK(calls_all(argv[1], "keyring.c", "gk_key_ring_") == 16);
+    CHECK(calls_all(argv[1], "keyring.c", "gk_key_ring_options_") == 8);
+    CHECK(calls_all(argv[1], "keyring.c", "gk_key_ring_") == 18);
     char folder[] = "/tmp/gatekey-ffi-XXXXXX", url[128], usual[128], keys[128];
     CHECK(mkdtemp(folder) != NULL);
     snprintf(url, sizeof url, "sqlite:///%s/ring.sqlite", folder);

@@ -1,12 +1,16 @@
 //! `gatekey.Key`: key material bound to exactly one algorithm.
 
 use crate::errors::OrRaise;
-use crate::options::{algorithm, jwk_text, octets, optional_algorithm, wrong_type};
+use crate::key_callback::Callable;
+use crate::options::{algorithm, jwk_text, octets, optional_algorithm, span, wrong_type};
+use crate::own_transport::asked;
 use gatekey::jwk::KeyOptions;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict, PyString};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// A key and the one algorithm it may be used with.
 ///
@@ -14,7 +18,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// be pickled or copied, and its memory is wiped when it is gone.
 ///
 /// Two keys are equal if they are of one algorithm and one kid, have the same RFC 7638 thumbprint,
-/// and are both private or both public.
+/// and both may sign or both may not.
 #[pyclass(frozen, module = "gatekey")]
 pub(crate) struct Key(pub(crate) gatekey::Key);
 
@@ -127,6 +131,33 @@ impl Key {
         py.detach(|| options.from_jwk(text.expose())).or_raise(py).map(Self)
     }
 
+    /// A key whose private half lies in a KMS or an HSM, where `sign` lets it sign: for signers, sessions, rings and
+    /// client assertions, as if it were here.
+    ///
+    /// - `public`: the public half; its `key_ops` may permit `verify` alone.
+    /// - `sign`: a callable that takes a `SignRequest` (`alg`, `message`, `digest`) and gives the signature, as bytes:
+    ///   ECDSA's as `r` and `s` side by side or as DER. Called from any thread that signs. It must not sign by a callback
+    ///   itself.
+    /// - `deadline`: how long a signature may take, in seconds or as a timedelta, at most 300: then the callable has a
+    ///   thread of its own at each call, and what comes later is thrown away. None: the thread that signs waits for it.
+    ///
+    /// Each signature is verified before it leaves; the first is made at once, of a text that is no token. If the
+    /// callable raises, that is the `__cause__` of a `KeyUnavailableError`; a signature of another key, hash or padding
+    /// is a `KeyPairMismatchError`.
+    #[staticmethod]
+    #[pyo3(signature = (public, sign, *, deadline=None))]
+    fn with_callback(
+        public: &Self,
+        sign: &Bound<'_, PyAny>,
+        deadline: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let py = sign.py();
+        let signer = Arc::new(Callable::read(sign)?);
+        let deadline = deadline.map(|deadline| span(deadline, "deadline")).transpose()?;
+        let deadline = deadline.map(|span| Duration::from_millis(span.millis()));
+        asked(py, || gatekey::Key::with_callback(&public.0, signer, deadline)).map(Self)
+    }
+
     /// The algorithm, for example `ES256`.
     #[getter]
     fn alg(&self) -> &'static str {
@@ -139,10 +170,16 @@ impl Key {
         self.0.kid()
     }
 
-    /// Whether the key can sign; true of every symmetric key.
+    /// Whether the key has its private half; true of every symmetric key.
     #[getter]
     fn is_private(&self) -> bool {
         self.0.is_private()
+    }
+
+    /// Whether a callback signs, because the private half is not here: see `Key.with_callback`.
+    #[getter]
+    fn signs_by_callback(&self) -> bool {
+        self.0.signs_by_callback()
     }
 
     /// Whether the key is a secret shared by signer and verifier (HS256, HS384, HS512).
@@ -194,6 +231,7 @@ impl Key {
 
     fn __repr__(&self) -> String {
         let kind = match (self.0.is_symmetric(), self.0.is_private()) {
+            _ if self.0.signs_by_callback() => "callback",
             (true, _) => "secret",
             (false, true) => "private",
             (false, false) => "public",
@@ -225,7 +263,7 @@ impl Key {
 
 impl Key {
     fn identity(&self) -> (&'static str, &str, bool, String) {
-        (self.0.alg().name(), self.0.kid(), self.0.is_private(), self.0.thumbprint())
+        (self.0.alg().name(), self.0.kid(), self.0.may_sign(), self.0.thumbprint())
     }
 }
 

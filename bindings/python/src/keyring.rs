@@ -5,9 +5,10 @@ use crate::clock::OwnClock;
 use crate::decode;
 use crate::errors::OrRaise;
 use crate::gil::{Kept, quickly};
-use crate::options::{PyClock, algorithm, shown, span};
+use crate::key::Key;
+use crate::options::{PyClock, algorithm, shown, span, wrong_type};
 use gatekey::keyring::KeyRingOptions;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -35,13 +36,17 @@ impl KeyRing {
     /// - `token_ttl`: the longest life of a token that signers of this handle sign, in seconds. The ring remembers the
     ///   longest that it was ever opened with, and keeps a retired key for that long, and 600 seconds. None is what it
     ///   remembers; 900 if it is new.
+    /// - `keys`: keys that were not made here, such as those of `Key.with_callback`: a ring that is not there is made with
+    ///   the first as its active key and the second as its next. For a ring that is there, they are the callbacks that
+    ///   this process has; a new key is given to `add`.
     /// - `max_stale`: seconds for which the keys are used if the store is out of reach; 30.
     /// - `pepper`: as for `Store.open`.
     /// - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970.
     #[staticmethod]
     #[pyo3(signature = (url, *, name=Text("default"), alg=Text("ES256"), token_ttl=None,
-        max_stale=None, pepper=None, clock=None),
-        text_signature = "(url, *, name='default', alg='ES256', token_ttl=None, max_stale=30, \
+        keys=Keys::default(), max_stale=None, pepper=None, clock=None),
+        text_signature = "(url, *, name='default', alg='ES256', token_ttl=None, keys=(), \
+        max_stale=30, \
         pepper=None, clock=None)")]
     #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python method")]
     fn open(
@@ -50,12 +55,13 @@ impl KeyRing {
         name: Text<'_>,
         alg: Text<'_>,
         token_ttl: Option<&Bound<'_, PyAny>>,
+        keys: Keys,
         max_stale: Option<&Bound<'_, PyAny>>,
         pepper: Option<&Bound<'_, PyAny>>,
         clock: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let pepper = args::pepper_source(pepper)?;
-        let mut options = made_of(py, alg, token_ttl)?.name(name.0);
+        let mut options = made_of(py, alg, token_ttl, &keys)?.name(name.0);
         if let Some(max_stale) = max_stale {
             options = options.max_stale_ms(span(max_stale, "max_stale")?.millis());
         }
@@ -74,6 +80,17 @@ impl KeyRing {
     fn rotate(&self, py: Python<'_>) -> PyResult<RingKey> {
         self.follow(py)?;
         py.detach(|| self.inner.rotate()).or_raise(py).map(RingKey)
+    }
+
+    /// Makes a key that was not made here the next one: a key of a KMS or HSM (`Key.with_callback`), or one that the ring
+    /// takes over. `rotate()` makes it the active one. A next key that has never signed is dropped for it.
+    ///
+    /// Of a key with a callback, the ring keeps the public half, and each process that signs must have the callback: by
+    /// this call, which changes nothing if the ring has the key already, or by `keys` when it opens the ring. While such
+    /// a key is active, the ring makes no keys of its own.
+    fn add(&self, py: Python<'_>, key: &Key) -> PyResult<RingKey> {
+        self.follow(py)?;
+        py.detach(|| self.inner.add(&key.0)).or_raise(py).map(RingKey)
     }
 
     /// Takes a key out at once: for the day that it has leaked. Raises `RingKeyNotFoundError`.
@@ -204,6 +221,12 @@ impl RingKey {
         self.0.until
     }
 
+    /// Whether it lies in a KMS or HSM: the ring has its public half alone.
+    #[getter]
+    const fn by_callback(&self) -> bool {
+        self.0.by_callback
+    }
+
     fn __hash__(&self) -> u64 {
         let mut hasher = std::hash::DefaultHasher::new();
         std::hash::Hash::hash(&self.0.kid, &mut hasher);
@@ -216,13 +239,40 @@ impl RingKey {
     }
 }
 
+/// The `keys` argument: what was not made here.
+#[derive(Default)]
+pub(crate) struct Keys(Vec<gatekey::Key>);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Keys {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let wanted = "a list of Keys";
+        let mut keys = Vec::new();
+        for key in value.try_iter().map_err(|_| wrong_type(&value, "keys", wanted))? {
+            let key = key?;
+            let key = key.cast::<Key>().map_err(|_| wrong_type(&key, "keys", wanted))?;
+            keys.push(key.get().0.clone());
+            if keys.len() > MOST_KEYS {
+                return Err(PyValueError::new_err("keys: at most 64 keys"));
+            }
+        }
+        Ok(Self(keys))
+    }
+}
+
+/// As many as a ring has.
+const MOST_KEYS: usize = 64;
+
 /// What the keys of a ring are like.
 pub(crate) fn made_of(
     py: Python<'_>,
     alg: Text<'_>,
     token_ttl: Option<&Bound<'_, PyAny>>,
+    keys: &Keys,
 ) -> PyResult<KeyRingOptions> {
     let options = KeyRingOptions::new().alg(algorithm(py, alg.0)?);
+    let options = keys.0.iter().fold(options, |options, key| options.key(key));
     Ok(match token_ttl {
         Some(ttl) => options.token_ttl(span(ttl, "token_ttl")?.at_least()),
         None => options,

@@ -26,6 +26,7 @@ mod guard_request;
 mod headers;
 mod interpreter;
 mod key;
+mod key_callback;
 mod key_set;
 mod keyring;
 mod oauth_client;
@@ -70,6 +71,7 @@ mod _core {
     use crate::guard_request::_Request;
     use crate::headers::{api_key_from_headers, api_key_from_query};
     use crate::key::Key;
+    use crate::key_callback::SignRequest;
     use crate::key_set::KeySet;
     use crate::keyring::{KeyRing, RingKey};
     use crate::oauth_client::_OAuthClient;
@@ -110,6 +112,7 @@ mod _core {
         module.add_class::<PepperUse>()?;
         module.add_class::<ApiKeys>()?;
         module.add_class::<Key>()?;
+        module.add_class::<SignRequest>()?;
         module.add_class::<KeyRing>()?;
         module.add_class::<RingKey>()?;
         module.add_class::<KeySet>()?;

@@ -145,19 +145,29 @@ thread_local! {
     static INTERRUPT: RefCell<Option<PyErr>> = const { RefCell::new(None) };
 }
 
-/// What was raised in a transport of the program's own, as the cause of an error of the core.
+/// What was raised in a transport or callback of the program's own, as the cause of an error of the core.
 #[derive(Debug)]
-struct Raised(PyErr);
+pub(crate) struct Raised(PyErr);
+
+impl Raised {
+    /// For an error that has it as its cause. What is no `Exception` is raised again by [`asking`].
+    pub(crate) fn kept(py: Python<'_>, error: PyErr) -> Box<dyn std::error::Error + Send + Sync> {
+        if !is_exception(py, &error) {
+            INTERRUPT.set(Some(error.clone_ref(py)));
+        }
+        Box::new(Self(error))
+    }
+}
 
 impl std::fmt::Display for Raised {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a transport of the program's own has raised an exception")
+        f.write_str("a callable of the program's own has raised an exception")
     }
 }
 
 impl std::error::Error for Raised {}
 
-/// What was raised in a transport of the program's own, if this error is due to that.
+/// What was raised in a transport or callback of the program's own, if this error is due to that.
 pub(crate) fn cause_of(py: Python<'_>, error: &Error) -> Option<PyErr> {
     let raised = std::error::Error::source(error)?.downcast_ref::<Raised>()?;
     Some(raised.0.clone_ref(py))

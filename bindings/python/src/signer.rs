@@ -6,6 +6,7 @@ use crate::gil::{Kept, quickly};
 use crate::key::Key;
 use crate::keyring::KeyRing;
 use crate::options::{PyClock, names, span, wrong_type};
+use crate::own_transport::asked;
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -123,7 +124,7 @@ impl Signer {
         if self.symmetric {
             quickly(py, || self.inner.sign_json(&json)).or_raise(py)
         } else {
-            py.detach(|| self.inner.sign_json(&json)).or_raise(py)
+            asked(py, || self.inner.sign_json(&json))
         }
     }
 
@@ -187,8 +188,8 @@ impl Unsigned {
         self.0.signing_input()
     }
 
-    /// The token with this signature, which is verified first. ECDSA signatures are r and s, not
-    /// DER (RFC 7518 section 3.4).
+    /// The token with this signature, which is verified first. ECDSA's may be `r` and `s` side by side (RFC 7518 section
+    /// 3.4) or DER.
     fn attach(&self, py: Python<'_>, signature: &[u8]) -> PyResult<String> {
         py.detach(|| self.0.attach(signature)).or_raise(py)
     }

@@ -5,7 +5,7 @@ use crate::args::{self as args, Place, Text};
 use crate::clock::OwnClock;
 use crate::errors::OrRaise;
 use crate::gil::Kept;
-use crate::keyring::{KeyRing, made_of};
+use crate::keyring::{KeyRing, Keys, made_of};
 use crate::options::{PyClock, shown, span};
 use crate::revocations::{Revocations, followed};
 use crate::session::{Sessions, lived};
@@ -132,16 +132,18 @@ impl Store {
     }
 
     /// A key ring, which is made if it is not there; the options are those of `KeyRing.open`.
-    #[pyo3(signature = (name=Text("default"), *, alg=Text("ES256"), token_ttl=None),
-        text_signature = "($self, name='default', *, alg='ES256', token_ttl=None)")]
+    #[pyo3(signature = (name=Text("default"), *, alg=Text("ES256"), token_ttl=None,
+        keys=Keys::default()),
+        text_signature = "($self, name='default', *, alg='ES256', token_ttl=None, keys=())")]
     fn key_ring(
         &self,
         py: Python<'_>,
         name: Text<'_>,
         alg: Text<'_>,
         token_ttl: Option<&Bound<'_, PyAny>>,
+        keys: Keys,
     ) -> PyResult<KeyRing> {
-        let options = made_of(py, alg, token_ttl)?.name(name.0);
+        let options = made_of(py, alg, token_ttl, &keys)?.name(name.0);
         let clock = self.clock(py)?;
         let ring = py.detach(|| self.inner.key_ring("", options)).or_raise(py)?;
         Ok(KeyRing::of(ring, clock))

@@ -36,6 +36,7 @@
     |  |- RingKeyNotFoundError (KeyError)                                                   2008
     |  |- PassphraseRequiredError                                                           2009
     |  `- WrongPassphraseError                                                              2010
+    |- KeyUnavailableError                      a KMS or HSM gave no signature              2011
     |- ApiKeyError                            an API key is refused: answer .status
     |  |- MalformedApiKeyError                                                              3000
     |  |- UnknownApiKeyError                                                                3001
@@ -130,6 +131,7 @@ from gatekey.exceptions.key import (
     AlgorithmRequiredError,
     InvalidKeyError,
     KeyPairMismatchError,
+    KeyUnavailableError,
     KeyUsageError,
     MixedKeySetError,
     PassphraseRequiredError,
@@ -265,6 +267,7 @@ __all__ = [
     "IssuerMismatchError",
     "KeyNotFoundError",
     "KeyPairMismatchError",
+    "KeyUnavailableError",
     "KeyUsageError",
     "MalformedApiKeyError",
     "MalformedCookieError",

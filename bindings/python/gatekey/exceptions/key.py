@@ -104,3 +104,12 @@ class WrongPassphraseError(InvalidKeyError):
     code = "wrong_passphrase"
     kind = "WrongPassphrase"
     status = 500
+
+
+class KeyUnavailableError(GatekeyError):
+    """The callback that signs for a key in a KMS or HSM has failed, or has given no signature in time."""
+
+    number = 2011
+    code = "key_unavailable"
+    kind = "KeyUnavailable"
+    status = 503
