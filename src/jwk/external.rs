@@ -3,6 +3,7 @@
 
 use super::alg::{Alg, Family};
 use super::key::Key;
+use crate::base::process::lock;
 use crate::base::reach::beyond_memory;
 use crate::crypto::hash::{sha256, sha384, sha512};
 use crate::crypto::{Curve, Hash};
@@ -10,9 +11,9 @@ use crate::error::{Error, ErrorKind, Result};
 use der::asn1::AnyRef;
 use der::{Decode as _, Reader as _, SliceReader, Tag, Tagged as _};
 use std::cell::Cell;
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Signs with a private key that never leaves a KMS or an HSM; see [`Key::with_callback`].
@@ -134,22 +135,40 @@ impl External {
     /// The callback's answer, unless it comes too late: then it is thrown away when it comes.
     fn ask_within(&self, deadline: Duration, message: &[u8]) -> Result<Vec<u8>> {
         let place = Place::take(&self.waiting).ok_or(BUSY)?;
-        let (told, answer) = sync_channel(1);
+        let answer = Arc::new(Answer::default());
+        let told = Arc::clone(&answer);
         let (signer, key, message) = (Arc::clone(&self.signer), self.key.clone(), message.to_vec());
         let work = move || {
-            let answer = ask(&*signer, &key, &message);
+            let asked = catch_unwind(AssertUnwindSafe(|| ask(&*signer, &key, &message)));
             drop((signer, key, place));
-            told.send(answer).is_ok()
+            told.tell(asked.unwrap_or(Err(FAILED)));
         };
         std::thread::Builder::new()
             .name("gatekey".to_owned())
             .spawn(work)
             .map_err(|error| FAILED.caused_by(Arc::new(error)))?;
-        match answer.recv_timeout(deadline) {
-            Ok(answer) => answer,
-            Err(RecvTimeoutError::Timeout) => Err(SILENT),
-            Err(RecvTimeoutError::Disconnected) => Err(FAILED),
-        }
+        answer.within(deadline).ok_or(SILENT)?
+    }
+}
+
+/// What one thread waits for and another tells. Not a channel: that one's waiting leaves a block
+/// behind on the main thread, which leak checkers of C programs report.
+#[derive(Default)]
+struct Answer {
+    told: Mutex<Option<Result<Vec<u8>>>>,
+    bell: Condvar,
+}
+
+impl Answer {
+    fn tell(&self, answer: Result<Vec<u8>>) {
+        *lock(&self.told) = Some(answer);
+        self.bell.notify_one();
+    }
+
+    fn within(&self, deadline: Duration) -> Option<Result<Vec<u8>>> {
+        let is_missing = |told: &mut Option<_>| told.is_none();
+        let waited = self.bell.wait_timeout_while(lock(&self.told), deadline, is_missing);
+        waited.unwrap_or_else(PoisonError::into_inner).0.take()
     }
 }
 

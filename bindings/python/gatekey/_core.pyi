@@ -66,6 +66,7 @@ __all__ = [
     "SessionRecord",
     "SessionTokens",
     "Sessions",
+    "SignRequest",
     "Signer",
     "Store",
     "Unsigned",
@@ -130,7 +131,7 @@ class Key:
     be pickled or copied, and its memory is wiped when it is gone.
 
     Two keys are equal if they are of one algorithm and one kid, have the same RFC 7638 thumbprint,
-    and are both private or both public.
+    and both may sign or both may not.
     """
     @staticmethod
     def generate(alg: str, *, kid: str | None = None, bits: int | None = None) -> Key:
@@ -186,6 +187,27 @@ class Key:
 
         `alg` may be left out if the JWK has one, or if it follows from the type of the key.
         """
+    @staticmethod
+    def with_callback(
+        public: Key,
+        sign: Callable[[SignRequest], bytes | bytearray | memoryview],
+        *,
+        deadline: _Seconds | None = None,
+    ) -> Key:
+        """A key whose private half lies in a KMS or an HSM, where `sign` lets it sign: for signers, sessions, rings and
+        client assertions, as if it were here.
+
+        - `public`: the public half; its `key_ops` may permit `verify` alone.
+        - `sign`: a callable that takes a `SignRequest` (`alg`, `message`, `digest`) and gives the signature, as bytes:
+          ECDSA's as `r` and `s` side by side or as DER. Called from any thread that signs. It must not sign by a callback
+          itself.
+        - `deadline`: how long a signature may take, in seconds or as a timedelta, at most 300: then the callable has a
+          thread of its own at each call, and what comes later is thrown away. None: the thread that signs waits for it.
+
+        Each signature is verified before it leaves; the first is made at once, of a text that is no token. If the
+        callable raises, that is the `__cause__` of a `KeyUnavailableError`; a signature of another key, hash or padding
+        is a `KeyPairMismatchError`.
+        """
     @property
     def alg(self) -> str:
         """The algorithm, for example `ES256`."""
@@ -194,7 +216,10 @@ class Key:
         """The key id: the one given, or else the RFC 7638 thumbprint."""
     @property
     def is_private(self) -> bool:
-        """Whether the key can sign; true of every symmetric key."""
+        """Whether the key has its private half; true of every symmetric key."""
+    @property
+    def signs_by_callback(self) -> bool:
+        """Whether a callback signs, because the private half is not here: see `Key.with_callback`."""
     @property
     def is_symmetric(self) -> bool:
         """Whether the key is a secret shared by signer and verifier (HS256, HS384, HS512)."""
@@ -281,14 +306,27 @@ class Signer:
         """The token without its signature, for a key that lives in a KMS or HSM."""
 
 @final
+class SignRequest:
+    """What the callable of `Key.with_callback` is asked for."""
+    @property
+    def alg(self) -> str:
+        """The key's algorithm. RSA with PSS (PS256, PS384, PS512) has a salt as long as the digest."""
+    @property
+    def message(self) -> bytes:
+        """What is to be signed: for interfaces that compute the digest themselves, and for Ed25519 and ML-DSA."""
+    @property
+    def digest(self) -> bytes:
+        """The algorithm's SHA-2 digest of the message, for interfaces that want that; empty for Ed25519 and ML-DSA."""
+
+@final
 class Unsigned:
     """A token that waits for its signature."""
     @property
     def signing_input(self) -> str:
         """What must be signed: header and claims, encoded (RFC 7515 section 5.1)."""
     def attach(self, signature: bytes) -> str:
-        """The token with this signature, which is verified first. ECDSA signatures are r and s, not
-        DER (RFC 7518 section 3.4).
+        """The token with this signature, which is verified first. ECDSA's may be `r` and `s` side by side (RFC 7518 section
+        3.4) or DER.
         """
 
 @final
@@ -1146,7 +1184,12 @@ class Store:
     ) -> Revocations:
         """What is revoked; the options are those of `Revocations.open`. Needs no pepper."""
     def key_ring(
-        self, name: str = "default", *, alg: str = "ES256", token_ttl: _Seconds | None = None
+        self,
+        name: str = "default",
+        *,
+        alg: str = "ES256",
+        token_ttl: _Seconds | None = None,
+        keys: Iterable[Key] = (),
     ) -> KeyRing:
         """A key ring, which is made if it is not there; the options are those of `KeyRing.open`."""
     @property
@@ -1180,6 +1223,7 @@ class KeyRing:
         name: str = "default",
         alg: str = "ES256",
         token_ttl: _Seconds | None = None,
+        keys: Iterable[Key] = (),
         max_stale: _Seconds = 30,
         pepper: _Peppers | None = None,
         clock: _Clock | None = None,
@@ -1194,6 +1238,9 @@ class KeyRing:
         - `token_ttl`: the longest life of a token that signers of this handle sign, in seconds. The ring remembers the
           longest that it was ever opened with, and keeps a retired key for that long, and 600 seconds. None is what it
           remembers; 900 if it is new.
+        - `keys`: keys that were not made here, such as those of `Key.with_callback`: a ring that is not there is made with
+          the first as its active key and the second as its next. For a ring that is there, they are the callbacks that
+          this process has; a new key is given to `add`.
         - `max_stale`: seconds for which the keys are used if the store is out of reach; 30.
         - `pepper`: as for `Store.open`.
         - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970.
@@ -1201,6 +1248,14 @@ class KeyRing:
     def rotate(self) -> RingKey:
         """Makes the next key the active one, retires the one that was, and makes a new next one. The new
         active key. Wait with a second rotation until all that cache the set have fetched the next one.
+        """
+    def add(self, key: Key) -> RingKey:
+        """Makes a key that was not made here the next one: a key of a KMS or HSM (`Key.with_callback`), or one that the ring
+        takes over. `rotate()` makes it the active one. A next key that has never signed is dropped for it.
+
+        Of a key with a callback, the ring keeps the public half, and each process that signs must have the callback: by
+        this call, which changes nothing if the ring has the key already, or by `keys` when it opens the ring. While such
+        a key is active, the ring makes no keys of its own.
         """
     def remove(self, kid: str) -> None:
         """Takes a key out at once: for the day that it has leaked. Raises `RingKeyNotFoundError`."""
@@ -1243,6 +1298,9 @@ class RingKey:
     @property
     def until(self) -> int | None:
         """Until when its tokens are good, if it is retired."""
+    @property
+    def by_callback(self) -> bool:
+        """Whether it lies in a KMS or HSM: the ring has its public half alone."""
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 

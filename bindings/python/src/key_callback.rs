@@ -4,6 +4,7 @@ use crate::options::{octets, wrong_type};
 use crate::own_transport::Raised;
 use gatekey::jwk::ExternalSigner;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 use std::error::Error;
 
 /// What the callable of `Key.with_callback` is asked for.
@@ -64,8 +65,12 @@ impl ExternalSigner for Callable {
         };
         Python::attach(|py| {
             let given = Py::new(py, asked).and_then(|asked| self.0.bind(py).call1((asked,)));
-            let signature = given
-                .and_then(|given| octets(&given, "the callback's signature").map(<[u8]>::to_vec));
+            let signature = given.and_then(|given| {
+                if given.is_instance_of::<PyString>() {
+                    return Err(wrong_type(&given, "the callback's signature", "bytes"));
+                }
+                octets(&given, "the callback's signature").map(<[u8]>::to_vec)
+            });
             signature.map_err(|error| Raised::kept(py, error))
         })
     }

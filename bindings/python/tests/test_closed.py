@@ -60,6 +60,7 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     "Revocations.refresh": lambda own, _: own.refresh(),
     "Revocations.purge": lambda own, _: own.purge(),
     "KeyRing.rotate": lambda ring, _: ring.rotate(),
+    "KeyRing.add": lambda ring, _: ring.add(Key.generate("ES256")),
     "KeyRing.remove": lambda ring, _: ring.remove("k"),
     "KeyRing.keys": lambda ring, _: ring.keys(),
     "KeyRing.active": lambda ring, _: ring.active,

@@ -8,6 +8,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 import gatekey
 from gatekey import (
@@ -23,6 +26,7 @@ from gatekey import (
     Revocations,
     Sessions,
     Signer,
+    SignRequest,
     Store,
     TokenManager,
     Verifier,
@@ -59,6 +63,15 @@ NAMES = {
     "token_ttl",
     "ttl",
 }
+
+
+ELSEWHERE = Key.generate("ES256")
+
+
+def signs_elsewhere(request: SignRequest) -> bytes:
+    own = load_pem_private_key(ELSEWHERE.to_pem(private=True).encode(), None)
+    assert isinstance(own, ec.EllipticCurvePrivateKey)
+    return own.sign(request.message, ec.ECDSA(hashes.SHA256()))
 
 
 def api_keys() -> ApiKeys:
@@ -156,6 +169,10 @@ CALLS: dict[str, tuple[set[str], Callable[..., object]]] = {
     "Sessions.open": (
         {"refresh_ttl", "absolute_ttl", "grace", "max_stale", "max_token_ttl"},
         lambda **o: Sessions.open("memory:", pepper=PEPPER, **o),
+    ),
+    "Key.with_callback": (
+        {"deadline"},
+        lambda **o: Key.with_callback(ELSEWHERE.public(), signs_elsewhere, **o),
     ),
     "Store.open": ({"max_stale"}, lambda **o: Store.open("memory:", pepper=PEPPER, **o)),
     "Store.key_ring": ({"token_ttl"}, lambda **o: store().key_ring(**o)),

@@ -64,12 +64,16 @@ def brief() -> dict[str, Callable[[Path], Callable[[], object]]]:
         "302a300506032b6570032100d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
     )
     unsigned = Signer(rsa).prepare({})
+    public = rsa.public()
     operation = RemoteKeySet("http://127.0.0.1:9", allow_loopback_http=True)._refresh
     return {
         "Key.generate": lambda _: lambda: Key.generate("RS256"),
         "Key.from_pem": lambda _: lambda: Key.from_pem(pem, "RS256"),
         "Key.from_der": lambda _: lambda: Key.from_der(der),
         "Key.from_jwk": lambda _: lambda: Key.from_jwk(jwk, "RS256"),
+        "Key.with_callback": lambda _: (
+            lambda: refused(lambda: Key.with_callback(public, lambda _: bytes(256)))
+        ),
         "KeySet.from_jwks": lambda _: lambda: KeySet.from_jwks(jwks),
         "Unsigned.attach": lambda _: lambda: refused(lambda: unsigned.attach(bytes(256))),
         "HttpTransport.__new__": lambda _: HttpTransport,
@@ -115,7 +119,9 @@ IN_MEMORY = words("""
     Revocations.__len__ Revocations.__bool__ Revocations.__repr__
     Signer.key Signer.__repr__ Unsigned.__repr__ Unsigned.signing_input Verifier.__repr__
     IssuerRule.__new__ IssuerRule.__repr__ AnyValue.__repr__
-    Key.from_secret Key.alg Key.kid Key.is_private Key.is_symmetric Key.with_kid Key.public
+    Key.from_secret Key.alg Key.kid Key.is_private Key.signs_by_callback Key.is_symmetric
+    SignRequest.alg SignRequest.message SignRequest.digest SignRequest.__repr__
+    Key.with_kid Key.public
     Key.thumbprint Key.thumbprint_uri Key.to_jwk Key.to_pem Key.__repr__
     KeySet.__new__ KeySet.to_jwks KeySet.skipped KeySet.__len__ _RemoteKeySet.skipped
     KeySet.__iter__ KeySet.__getitem__ KeySet.__contains__ KeySet.__repr__

@@ -410,7 +410,8 @@ def test_signing_elsewhere(key_for: Callable[[str], Key]) -> None:
     token = unsigned.attach(r.to_bytes(32, "big") + s.to_bytes(32, "big"))
     assert token.startswith(unsigned.signing_input + ".")
     assert Verifier(key.public()).verify(token).subject == "alice"
-    for bad in (der, b"", bytes(64), b"x" * 64):
+    assert unsigned.attach(der) == token
+    for bad in (der[:-1], der + b"\0", b"", bytes(64), b"x" * 64):
         with pytest.raises(exc.InvalidSignatureError):
             unsigned.attach(bad)
     with pytest.raises(exc.KeyUsageError):

@@ -57,6 +57,7 @@ def things() -> Iterator[object]:
     yield from (Cookie("a"), Csrf(bytes(range(32))), HttpTransport(), IssuerRule(key), gatekey.ANY)
     yield Verifier(key).verify(Signer(key).sign({"a": 1}))
     yield Signer(key).prepare({"a": 1})
+    yield from requests_to_sign()
     remote = RemoteKeySet(issuer="https://auth.example")
     yield from (remote, IssuerRule(remote), remote._refresh())
     client = OAuthClient("app", issuer="https://auth.example", redirect_uri="https://a.example/b")
@@ -70,6 +71,18 @@ def things() -> Iterator[object]:
     demand = _core._Demand()
     yield from (cookies, cookies.read("__Host-access=a"), guard, request, demand)
     yield from (guard.check(request, demand), guard.log_in("it's"))
+
+
+def requests_to_sign() -> list[object]:
+    seen: list[object] = []
+
+    def sign(request: object) -> bytes:
+        seen.append(request)
+        raise OSError
+
+    with pytest.raises(gatekey.exceptions.KeyUnavailableError):
+        Key.with_callback(Key.generate("ES256").public(), sign)
+    return seen
 
 
 def test_every_class_is_shown_as_pythons() -> None:

@@ -313,10 +313,12 @@ def ring(what: str, call: Callable[[KeyRing], object], **options: Any) -> Make:
     return make
 
 
+ADDED = Key.generate("ES256")
 for more in ({}, {"clock": clock}):
     with_clock = " with a clock" if more else ""
     CASES |= {
         f"KeyRing.rotate{with_clock}": ring("write", lambda own: own.rotate(), **more),
+        f"KeyRing.add{with_clock}": ring("write", lambda own: own.add(ADDED), **more),
         f"KeyRing.remove{with_clock}": ring("read", lambda own: own.remove("k"), **more),
         f"KeyRing.keys{with_clock}": ring("read", lambda own: own.keys(), **more),
         f"KeyRing.active{with_clock}": ring("read", lambda own: own.active, **more),

@@ -213,6 +213,7 @@ class KeyRingOfStore(TypedDict, total=False):
 
     alg: str
     token_ttl: _Seconds | None
+    keys: Iterable[Key]
 
 
 class KeyRingOptions(KeyRingOfStore, OpenOptions, total=False):

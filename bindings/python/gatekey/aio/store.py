@@ -181,6 +181,7 @@ class KeyRing(Twin):
         return await cls._opened(_core.KeyRing.open, url, **options)
 
     rotate = waiting(_core.KeyRing.rotate)
+    add = waiting(_core.KeyRing.add)
     remove = waiting(_core.KeyRing.remove)
     keys = quick(_core.KeyRing.keys)
     to_jwks = quick(_core.KeyRing.to_jwks)

@@ -35,8 +35,8 @@
     |  |- AlgorithmRequiredError                                                            2007
     |  |- RingKeyNotFoundError (KeyError)                                                   2008
     |  |- PassphraseRequiredError                                                           2009
-    |  `- WrongPassphraseError                                                              2010
-    |- KeyUnavailableError                      a KMS or HSM gave no signature              2011
+    |  |- WrongPassphraseError                                                              2010
+    |  `- KeyUnavailableError                   a KMS or HSM gave no signature              2011
     |- ApiKeyError                            an API key is refused: answer .status
     |  |- MalformedApiKeyError                                                              3000
     |  |- UnknownApiKeyError                                                                3001

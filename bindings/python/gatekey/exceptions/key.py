@@ -106,10 +106,11 @@ class WrongPassphraseError(InvalidKeyError):
     status = 500
 
 
-class KeyUnavailableError(GatekeyError):
-    """The callback that signs for a key in a KMS or HSM has failed, or has given no signature in time."""
+class KeyUnavailableError(InvalidKeyError):
+    """The callback of a key in a KMS or HSM has failed, or has given no signature in time."""
 
     number = 2011
     code = "key_unavailable"
     kind = "KeyUnavailable"
     status = 503
+    retryable = True
