@@ -5018,13 +5018,11 @@ void gk_key_ring_free(gk_key_ring *ring);
  * gk_buf_free; {NULL, 0} if the call fails. May be NULL.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there are 64 keys whose tokens are
- * still good, or the active one signs by a callback and no next one was added; GK_STATUS_MIXED_KEY_SET if new keys are symmetric and old ones are not, or the other
- * way; the 6000s.
+ * still good, or the active one signs by a callback and no next one was added;
+ * GK_STATUS_MIXED_KEY_SET if new keys are symmetric and old ones are not, or the other way; the
+ * 6000s.
  */
-GK_NODISCARD
-gk_status gk_key_ring_rotate(const gk_key_ring *ring,
-                             gk_buf *active,
-                             gk_error *err);
+GK_NODISCARD gk_status gk_key_ring_rotate(const gk_key_ring *ring, gk_buf *active, gk_error *err);
 
 /**
  * Makes a key that was not made here the next one: a key of a KMS or HSM (gk_key_with_callback),
@@ -5068,19 +5066,16 @@ gk_status gk_key_ring_remove(const gk_key_ring *ring,
 
 /**
  * The keys of the ring, without the keys themselves: a JSON array of objects with kid, alg, state
- * (next, active, retired), created_at, active_at, retired_at, until, by_callback. The next one comes first,
- * then the active one, then the retired ones, the latest first. Times are in seconds since 1970,
- * or null.
+ * (next, active, retired), created_at, active_at, retired_at, until, by_callback. The next one
+ * comes first, then the active one, then the retired ones, the latest first. Times are in seconds
+ * since 1970, or null.
  *
  * @param ring The ring.
  * @param keys Receives the array, to be freed with gk_buf_free; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; the 6000s.
  */
-GK_NODISCARD
-gk_status gk_key_ring_keys(const gk_key_ring *ring,
-                           gk_buf *keys,
-                           gk_error *err);
+GK_NODISCARD gk_status gk_key_ring_keys(const gk_key_ring *ring, gk_buf *keys, gk_error *err);
 
 /**
  * The longest life of a token that the ring was ever opened with, by any process

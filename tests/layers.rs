@@ -134,6 +134,7 @@ const TIMES: &[&str] = &[
     "src/base/process.rs",
     "src/base/steady.rs",
     "src/base/ticker.rs",
+    "src/jwk/external.rs",
     "src/store/file_lock.rs",
     "src/store/sqlite/",
     "src/store/limits/",
@@ -157,6 +158,7 @@ const OUTSIDE: [(&str, &[&str]); 35] = [
         &[
             "src/base/process.rs",
             "src/base/ticker.rs",
+            "src/jwk/external.rs",
             "src/transport/http/",
             "src/store/",
             "src/cli/oauth/",

@@ -12,7 +12,6 @@ use crate::jwk::{ExternalSigner, SignRequest};
 use libc::c_void;
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What a gk_sign_fn is asked for. All of it is lent for the call.
 #[repr(C)]
@@ -58,7 +57,7 @@ pub struct gk_key_callback(Sticky<Callback>);
 struct Callback {
     /// None if the function was NULL.
     signer: Option<Arc<dyn ExternalSigner>>,
-    deadline: Option<Duration>,
+    deadline_ms: Option<u64>,
 }
 
 /// A callback that signs, without a deadline.
@@ -75,7 +74,7 @@ pub unsafe extern "C" fn gk_key_callback_new(
     release: gk_release_fn,
 ) -> Option<Box<gk_key_callback>> {
     let signer = signer(sign, user, release).ok(); // released in any case
-    share(|| Some(gk_key_callback(Sticky::new(Callback { signer, deadline: None }))))
+    share(|| Some(gk_key_callback(Sticky::new(Callback { signer, deadline_ms: None }))))
 }
 
 /// Frees a callback; keys that were made with it are not affected.
@@ -99,7 +98,7 @@ pub unsafe extern "C" fn gk_key_callback_deadline_ms(
     milliseconds: u64,
 ) {
     sticky::set(callback.map(|callback| &mut callback.0), |callback| {
-        Ok(Callback { deadline: Some(Duration::from_millis(milliseconds)), ..callback })
+        Ok(Callback { deadline_ms: Some(milliseconds), ..callback })
     });
 }
 
@@ -125,9 +124,9 @@ pub unsafe extern "C" fn gk_key_with_callback(
 ) -> gk_status {
     create(key, err, || {
         let public = &given(public_key, "public_key")?.0;
-        let Callback { signer, deadline } = given(callback, "callback")?.0.built()?.clone();
+        let Callback { signer, deadline_ms } = given(callback, "callback")?.0.built()?.clone();
         let signer = signer.ok_or(Fault::Null("sign"))?;
-        Ok(gk_key(Key::with_callback(public, signer, deadline)?))
+        Ok(gk_key(Key::with_callback(public, signer, deadline_ms)?))
     })
 }
 

@@ -77,8 +77,9 @@ pub extern "C" fn gk_key_ring_free(ring: Option<Box<gk_key_ring>>) {
 /// gk_buf_free; {NULL, 0} if the call fails. May be NULL.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there are 64 keys whose tokens are
-/// still good, or the active one signs by a callback and no next one was added; GK_STATUS_MIXED_KEY_SET if new keys are symmetric and old ones are not, or the other
-/// way; the 6000s.
+/// still good, or the active one signs by a callback and no next one was added;
+/// GK_STATUS_MIXED_KEY_SET if new keys are symmetric and old ones are not, or the other way; the
+/// 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_key_ring_rotate(
@@ -136,9 +137,9 @@ pub unsafe extern "C" fn gk_key_ring_remove(
 }
 
 /// The keys of the ring, without the keys themselves: a JSON array of objects with kid, alg, state
-/// (next, active, retired), created_at, active_at, retired_at, until, by_callback. The next one comes first,
-/// then the active one, then the retired ones, the latest first. Times are in seconds since 1970,
-/// or null.
+/// (next, active, retired), created_at, active_at, retired_at, until, by_callback. The next one
+/// comes first, then the active one, then the retired ones, the latest first. Times are in seconds
+/// since 1970, or null.
 ///
 /// @param ring The ring.
 /// @param keys Receives the array, to be freed with gk_buf_free; {NULL, 0} if the call fails.

@@ -104,8 +104,9 @@ impl External {
     pub(super) fn new(
         key: Key,
         signer: Arc<dyn ExternalSigner>,
-        deadline: Option<Duration>,
+        deadline_ms: Option<u64>,
     ) -> Result<Self> {
+        let deadline = deadline_ms.map(Duration::from_millis);
         if deadline.is_some_and(|deadline| deadline.is_zero() || deadline > LONGEST) {
             return Err(BAD_DEADLINE.about_claim("deadline"));
         }

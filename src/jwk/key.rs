@@ -17,7 +17,6 @@ use crate::crypto::{ecdsa, eddsa, mldsa, rsa};
 use crate::error::{Error, ErrorKind, Result};
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A key for exactly one algorithm. Cloning shares it; private parts are wiped with the last clone.
 ///
@@ -175,8 +174,8 @@ impl Key {
     /// `key_ops` that permit `verify` alone.
     ///
     /// Each signature is brought into its JWS form (ECDSA's may be DER) and verified before it
-    /// leaves; the first is made at once, of a text that is no token. With a `deadline`, at most
-    /// 300 s, the callback has a thread of its own at each call; what comes later is thrown away.
+    /// leaves; the first is made at once, of a text that is no token. With a `deadline_ms`, at most
+    /// 300,000, the callback has a thread of its own at each call; what comes later is thrown away.
     /// A callback must not sign by a callback itself.
     ///
     /// ```
@@ -202,13 +201,13 @@ impl Key {
     pub fn with_callback(
         public: &Self,
         signer: Arc<dyn ExternalSigner>,
-        deadline: Option<Duration>,
+        deadline_ms: Option<u64>,
     ) -> Result<Self> {
         if public.is_private() {
             return Err(external::NOT_PUBLIC);
         }
         let key = public.public()?;
-        let external = External::new(key.clone(), signer, deadline)?;
+        let external = External::new(key.clone(), signer, deadline_ms)?;
         let Core { alg, usage, parts, .. } = &*key.0.core;
         let parts = parts.public().ok_or(SYMMETRIC)?;
         let engine = Engine::new(&parts, *alg, false)?;

@@ -10,7 +10,6 @@ use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict, PyString};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A key and the one algorithm it may be used with.
 ///
@@ -154,7 +153,7 @@ impl Key {
         let py = sign.py();
         let signer = Arc::new(Callable::read(sign)?);
         let deadline = deadline.map(|deadline| span(deadline, "deadline")).transpose()?;
-        let deadline = deadline.map(|span| Duration::from_millis(span.millis()));
+        let deadline = deadline.map(|span| span.millis());
         asked(py, || gatekey::Key::with_callback(&public.0, signer, deadline)).map(Self)
     }
 
