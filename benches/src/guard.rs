@@ -150,7 +150,7 @@ impl World {
             .metadata_url("https://api.example/.well-known/oauth-protected-resource")
             .build()
             .expect("a guard");
-        let demand = Demand::builder().scopes(["orders:read"]).limit("orders", "1000000000/s");
+        let demand = Demand::builder().scopes(["orders:read"]).limit("orders", "10000000/s");
         let demand = demand.build().expect("a demand");
         let guard = Arc::new(guard);
         Self { guard, keys, sessions, csrf, signer, other, third, demand }
@@ -173,7 +173,7 @@ impl World {
                 spec.scopes = vec!["orders:read".into(), "orders:write".into()];
                 spec.tenant = "t1".into();
                 spec.cidrs = vec!["198.51.100.0/24".into(), "203.0.113.0/24".into()];
-                spec.rate = Some(parse_rate("1000000000/s").expect("a rate"));
+                spec.rate = Some(parse_rate("10000000/s").expect("a rate"));
                 self.keys.create(&spec).expect("a key").secret.expose_str().to_owned()
             })
             .collect();
@@ -239,7 +239,7 @@ impl World {
 
     fn refusals(&self, cases: &mut Vec<Case>) {
         let alone = |headers: Vec<Header>| vec![request(b"GET", headers)];
-        let public = Demand::builder().public().limit("log-in", "1000000000/s");
+        let public = Demand::builder().public().limit("log-in", "10000000/s");
         let public = public.build().expect("a demand");
         self.decides(cases, "public, with a limit", "", &public, alone(vec![]), 200);
         let demand = &self.demand;

@@ -89,13 +89,23 @@ impl ErrorKind {
     pub fn http_headers(self, retry_after: Option<u32>) -> Vec<(&'static str, String)> {
         let mut headers = vec![("Cache-Control", "no-store".to_owned())];
         headers.extend(self.challenge().map(|value| ("WWW-Authenticate", value)));
-        let waits = retry_after.filter(|_| matches!(self.http_status(), 429 | 503));
-        headers.extend(waits.map(|ms| ("Retry-After", ms.div_ceil(1000).max(1).to_string())));
+        let waits = self.retry_after_seconds(retry_after);
+        headers.extend(waits.map(|seconds| ("Retry-After", seconds.to_string())));
         headers
+    }
+
+    fn retry_after_seconds(self, milliseconds: Option<u32>) -> Option<u32> {
+        let waits = milliseconds.filter(|_| matches!(self.http_status(), 429 | 503));
+        waits.map(|milliseconds| milliseconds.div_ceil(1000).max(1))
     }
 }
 
 impl Error {
+    /// The number of `Retry-After`: see [`ErrorKind::http_headers`].
+    pub(crate) fn retry_after_seconds(&self) -> Option<u32> {
+        self.kind.retry_after_seconds(self.retry_after())
+    }
+
     /// What the caller may be told: see [`ErrorKind::public_message`].
     #[must_use]
     pub const fn public_message(&self) -> &'static str {

@@ -1,8 +1,9 @@
 //! Who calls, what proved it, and what they may do.
 
 use crate::apikey::Grant;
-use crate::resource::{self, AccessKind, Proven};
+use crate::resource::{AccessKind, Proven};
 use core::net::IpAddr;
+use std::sync::Arc;
 
 /// What of a request proved who calls. CSRF, caching and limits hang on this, and never on what is
 /// merely there.
@@ -30,49 +31,49 @@ impl ProvedBy {
 }
 
 /// Who calls, and what they may do. Of nobody ([`Self::is_anonymous`]) nothing is known but the
-/// address.
+/// address. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Access {
-    pub(super) known: Option<Box<Known>>,
-    pub(super) address: Option<IpAddr>,
+    known: Option<Arc<Known>>,
+    address: Option<IpAddr>,
 }
 
 /// A caller that is known.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Known {
     by: ProvedBy,
-    access: resource::Access,
-    grant: Option<Grant>,
-    session: Option<String>,
+    proven: Proven,
     pub(super) other: Option<Access>,
 }
 
 impl Known {
-    pub(super) fn new(by: ProvedBy, proven: Proven) -> Self {
-        let Proven { access, grant, session } = proven;
-        Self { by, access, grant, session, other: None }
+    pub(super) const fn new(by: ProvedBy, proven: Proven) -> Self {
+        Self { by, proven, other: None }
     }
 
     pub(super) const fn by(&self) -> ProvedBy {
         self.by
     }
 
-    pub(super) const fn access(&self) -> &resource::Access {
-        &self.access
-    }
-
-    pub(super) const fn grant(&self) -> Option<&Grant> {
-        self.grant.as_ref()
-    }
-
-    pub(super) fn session(&self) -> Option<&str> {
-        self.session.as_deref()
+    pub(super) const fn proven(&self) -> &Proven {
+        &self.proven
     }
 }
 
 impl Access {
-    fn known(&self) -> Option<&resource::Access> {
-        self.known.as_ref().map(|known| &known.access)
+    pub(super) const NOBODY: Self = Self { known: None, address: None };
+
+    pub(super) fn new(known: Option<Known>, address: Option<IpAddr>) -> Self {
+        Self { known: known.map(Arc::new), address }
+    }
+
+    /// Who it is, with what proved it.
+    pub(super) fn known(&self) -> Option<&Known> {
+        self.known.as_deref()
+    }
+
+    fn proven(&self) -> Option<&Proven> {
+        self.known().map(Known::proven)
     }
 
     /// Whether nobody is known: the demand is public, or optional and there was no credential.
@@ -84,13 +85,13 @@ impl Access {
     /// What kind of credential it was.
     #[must_use]
     pub fn kind(&self) -> Option<AccessKind> {
-        self.known().map(|known| known.kind)
+        self.proven().map(Proven::kind)
     }
 
     /// What proved the caller.
     #[must_use]
     pub fn proved_by(&self) -> Option<ProvedBy> {
-        self.known.as_ref().map(|known| known.by)
+        self.known().map(Known::by)
     }
 
     /// Who says so: a token's `iss`, or the server that was asked. Subjects are names of this
@@ -98,68 +99,68 @@ impl Access {
     /// sessions whose tokens name none.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
-        self.known()?.issuer.as_deref()
+        self.proven()?.issuer()
     }
 
     /// Who it is: a token's `sub`, an API key's owner.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        self.known()?.subject.as_deref()
+        self.proven()?.subject()
     }
 
     /// The tenant: an API key's own, or that of a token's claim.
     #[must_use]
     pub fn tenant(&self) -> Option<&str> {
-        self.known()?.tenant.as_deref()
+        self.proven()?.tenant()
     }
 
     /// What acts for them: a token's client, an API key's id.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
-        self.known()?.client_id.as_deref()
+        self.proven()?.client_id()
     }
 
-    /// What was granted.
+    /// What was granted. Made a list the first time; [`Self::has_scope`] needs none.
     #[must_use]
     pub fn scopes(&self) -> &[String] {
-        self.known().map_or(&[], |known| &known.scopes)
+        self.proven().map_or(&[], Proven::scopes)
     }
 
     /// Whether a scope was granted.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
-        self.scopes().iter().any(|granted| granted == scope)
+        self.proven().is_some_and(|proven| proven.has_scope(scope))
     }
 
     /// Until when, in seconds since the Unix epoch.
     #[must_use]
     pub fn expires_at(&self) -> Option<u64> {
-        self.known()?.expires_at
+        self.proven()?.expires_at()
     }
 
     /// The token's claims, or the server's answer: the text of one JSON object. `{}` for an API key
     /// and for nobody.
     #[must_use]
     pub fn claims_json(&self) -> &str {
-        self.known().map_or("{}", |known| &known.claims_json)
+        self.proven().map_or("{}", Proven::claims_json)
     }
 
     /// The API key: its id, owner, tenant, and with [`Grant::record`] everything else.
     #[must_use]
     pub fn key(&self) -> Option<&Grant> {
-        self.known.as_ref()?.grant.as_ref()
+        self.proven()?.grant()
     }
 
     /// The id of the session of our own.
     #[must_use]
     pub fn session(&self) -> Option<&str> {
-        self.known.as_ref()?.session.as_deref()
+        self.proven()?.session()
     }
 
     /// The second credential's, where the demand pairs two.
     #[must_use]
     pub fn other(&self) -> Option<&Self> {
-        self.known.as_ref()?.other.as_ref()
+        self.known()?.other.as_ref()
     }
 
     /// The caller's address, if it can be known.

@@ -35,8 +35,8 @@ impl Peer {
 pub(super) struct Proxies {
     networks: Vec<Cidr>,
     unix: bool,
-    /// In lower case.
-    pub(super) header: String,
+    /// Whether it is `Forwarded` (RFC 7239).
+    pub(super) is_forwarded: bool,
     /// Whether the server keeps `X_Forwarded_For` out.
     pub(super) exact_names: bool,
 }
@@ -46,7 +46,7 @@ impl Proxies {
         Self {
             networks: Vec::new(),
             unix: false,
-            header: "x-forwarded-for".to_owned(),
+            is_forwarded: false,
             exact_names: false,
         }
     }
@@ -67,11 +67,11 @@ impl Proxies {
         Ok(())
     }
 
-    /// Who calls. `lines` are the values of [`Self::header`].
+    /// Who calls. `lines` are the values of that header.
     pub(super) fn caller<'h>(
         &self,
         peer: Peer,
-        lines: impl Iterator<Item = &'h [u8]>,
+        lines: impl DoubleEndedIterator<Item = &'h [u8]> + Clone,
         collapsed: bool,
     ) -> Option<IpAddr> {
         let (is_trusted, own) = match peer {
@@ -86,8 +86,7 @@ impl Proxies {
         if collapsed && !self.exact_names {
             return None;
         }
-        let lines: Vec<&[u8]> = lines.collect();
-        let elements = lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b','));
+        let elements = lines.clone().rev().flat_map(|line| line.rsplit(|byte| *byte == b','));
         let mut last = None;
         for element in elements.map(trim).filter(|element| !element.is_empty()).take(MOST) {
             let text = std::str::from_utf8(self.address_of(element)?).ok()?;
@@ -97,7 +96,7 @@ impl Proxies {
             }
             last = Some(address);
         }
-        let elements = || lines.iter().flat_map(|line| line.split(|byte| *byte == b','));
+        let elements = || lines.flat_map(|line| line.split(|byte| *byte == b','));
         // All of them are ours; the first is the caller, if it was looked at.
         last.filter(|_| elements().count() <= MOST)
     }
@@ -108,7 +107,7 @@ impl Proxies {
 
     /// The address in an element of the header.
     fn address_of<'e>(&self, element: &'e [u8]) -> Option<&'e [u8]> {
-        if self.header != "forwarded" {
+        if !self.is_forwarded {
             return Some(element);
         }
         let mut found = element.split(|byte| *byte == b';').filter_map(|pair| {

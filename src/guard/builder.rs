@@ -172,13 +172,13 @@ impl GuardBuilder {
         let mut proxies = Proxies::new();
         self.trusted.iter().try_for_each(|network| proxies.trust(network))?;
         proxies.exact_names = self.exact_names;
-        if let Some(name) = &self.forwarded {
-            proxies.header = header_name(name, "forwarded_header")?;
-        }
-        let names = Names {
-            api_key: header_name(&self.api_key_header, "api_key_header")?,
-            csrf: header_name(&self.csrf_header, "csrf_header")?,
-        };
+        let forwarded = self.forwarded.as_deref().unwrap_or("X-Forwarded-For");
+        let names = Names::new(
+            header_name(&self.api_key_header, "api_key_header")?,
+            header_name(&self.csrf_header, "csrf_header")?,
+            header_name(forwarded, "forwarded_header")?,
+        );
+        proxies.is_forwarded = names.forwarded == "forwarded";
         let allow_http = self.cookies.as_ref().is_some_and(SessionCookies::allows_http);
         let mut origins = Origins::default();
         self.origins.iter().try_for_each(|origin| origins.add(origin, allow_http))?;

@@ -7,7 +7,7 @@ use super::access::{Access, Known, ProvedBy};
 use super::credential::{Credential, Found};
 use super::decision::{Decision, Headers};
 use super::demand::{Callers, CsrfRule, Demand, Pair, Slices};
-use super::limit::Taken;
+use super::limit::TakenAll;
 use super::request::{Read, Request};
 use super::{Guard, Inner};
 use crate::apikey::RateLeft;
@@ -28,11 +28,11 @@ impl Guard {
     /// Decides a request. May wait for the store or another server; see [`Self::try_check`].
     pub fn check(&self, request: &Request<'_>, demand: &Demand) -> Decision {
         let inner = &*self.0;
-        let mut taken = Vec::new();
+        let mut taken = TakenAll::default();
         match inner.decide(request, demand, &mut taken) {
             Ok(access) => {
                 let mut headers = Headers::default();
-                if let Some(known) = &access.known {
+                if let Some(known) = access.known() {
                     headers.rates(inner.rates(known, demand, &taken));
                 }
                 Decision::allow(&inner.vary, access, headers)
@@ -80,18 +80,18 @@ impl Inner {
         &self,
         request: &Request<'_>,
         demand: &Demand,
-        taken: &mut Vec<Taken>,
+        taken: &mut TakenAll,
     ) -> Result<Access, Refusal> {
         let read = request.read(&self.names)?;
         // A preflight carries no credentials, and whoever answers it does so before a guard.
         if read.is_preflight {
             return Err(PREFLIGHT.into());
         }
-        let address = self.caller(request);
+        let address = self.caller(request, &read);
         let asked = Asked { request, read: &read, demand, address };
         if demand.inner.callers == Callers::Public {
             self.take(demand, address, taken)?;
-            return Ok(Access { known: None, address });
+            return Ok(Access::new(None, address));
         }
         let found = Found::in_request(self, request, &read)?;
         let [first, second, third] = found.in_order();
@@ -100,7 +100,7 @@ impl Inner {
                 self.take(demand, address, taken)?;
                 None
             }
-            (None, _, _) => return Err(found.missing.into()),
+            (None, _, _) => return Err(found.missing().into()),
             (Some(only), None, None) => {
                 self.take(demand, address, taken)?;
                 Some(self.one(only, &asked)?)
@@ -117,15 +117,11 @@ impl Inner {
                 return Err(TWO.into());
             }
         };
-        Ok(Access { known: known.map(Box::new), address })
+        Ok(Access::new(known, address))
     }
 
     /// The one credential that there is.
     fn one(&self, credential: Credential<'_>, asked: &Asked<'_, '_>) -> Result<Known, Refusal> {
-        let kinds = &asked.demand.inner.kinds;
-        if !kinds.is_empty() && !kinds.contains(&credential.kind(self)) {
-            return Err(OTHER_KIND.into());
-        }
         let known = self.proved(credential, &self.whole(&Slices::of(asked.demand), asked))?;
         self.not_forged(&known, asked)?;
         Ok(known)
@@ -156,15 +152,14 @@ impl Inner {
         belong_together(&own_known, &other_known, pair)?;
         self.not_forged(&own_known, asked)?;
         self.not_forged(&other_known, asked)?;
-        if own_known.access().kind == AccessKind::ApiKey {
+        if own_known.proven().kind() == AccessKind::ApiKey {
             own_known = self.proved(own, &demand)?;
         }
-        if other_known.access().kind == AccessKind::ApiKey {
+        if other_known.proven().kind() == AccessKind::ApiKey {
             let pays = resource::Demand { cost: demand.cost, ..beside_of(asked) };
             other_known = self.proved(other, &pays)?;
         }
-        own_known.other =
-            Some(Access { known: Some(Box::new(other_known)), address: asked.address });
+        own_known.other = Some(Access::new(Some(other_known), asked.address));
         Ok(own_known)
     }
 
@@ -201,7 +196,7 @@ impl Inner {
         if known.by() != ProvedBy::Cookie || !wanted {
             return Ok(());
         }
-        self.check_forgery(request, read, known.session().unwrap_or_default())
+        self.check_forgery(request, read, known.proven().session().unwrap_or_default())
     }
 
     /// Whether a request is of our own pages: by what the browser says of where it comes from, and
@@ -214,8 +209,8 @@ impl Inner {
         session: &str,
     ) -> Result<()> {
         let Some(cookies) = &self.cookies else { return Err(ErrorKind::Internal.into()) };
-        let origin = read.origin.text(CROSS)?.map(str::as_bytes);
-        let site = read.site.text(CROSS)?;
+        let origin = read.origin.text(|| CROSS)?.map(str::as_bytes);
+        let site = read.site.text(|| CROSS)?;
         if read.is_upgrade && !origin.is_some_and(|origin| self.origins.has(origin)) {
             return Err(UPGRADE);
         }
@@ -236,7 +231,7 @@ impl Inner {
         if read.is_upgrade && is_handshake {
             return Ok(());
         }
-        let token = match (read.csrf.text(NO_TOKEN)?, request.csrf_field) {
+        let token = match (read.csrf.text(|| NO_TOKEN)?, request.csrf_field) {
             (Some(token), _) => token,
             (None, Some(field)) => std::str::from_utf8(field).map_err(|_| NO_TOKEN)?,
             (None, None) => return Err(NO_TOKEN),
@@ -245,7 +240,7 @@ impl Inner {
     }
 
     /// Takes from the limits of the demand.
-    fn take(&self, demand: &Demand, address: Option<IpAddr>, taken: &mut Vec<Taken>) -> Result<()> {
+    fn take(&self, demand: &Demand, address: Option<IpAddr>, taken: &mut TakenAll) -> Result<()> {
         for limit in &demand.inner.limits {
             taken.push(self.limiter.take(limit, address)?);
         }
@@ -253,10 +248,9 @@ impl Inner {
     }
 
     /// Who calls, by the socket and the proxies that are trusted.
-    fn caller(&self, request: &Request<'_>) -> Option<IpAddr> {
-        let proxies = &self.proxies;
-        let lines = request.values(proxies.header.as_bytes());
-        proxies.caller(request.peer, lines, request.collapsed)
+    fn caller(&self, request: &Request<'_>, read: &Read<'_>) -> Option<IpAddr> {
+        let lines = read.forwarded(request, &self.names);
+        self.proxies.caller(request.peer, lines, request.collapsed)
     }
 
     /// The rates of a caller that is known.
@@ -264,12 +258,13 @@ impl Inner {
         &self,
         known: &'a Known,
         demand: &'a Demand,
-        taken: &'a [Taken],
-    ) -> impl Iterator<Item = (&'a str, RateLeft)> {
-        let other = known.other.as_ref().and_then(|other| other.known.as_deref());
-        let grants = [Some(known), other].into_iter().flatten().filter_map(Known::grant);
+        taken: &'a TakenAll,
+    ) -> impl Iterator<Item = (&'a str, RateLeft)> + Clone {
+        let other = known.other.as_ref().and_then(Access::known);
+        let all = [Some(known), other].into_iter().flatten();
+        let grants = all.filter_map(|known| known.proven().grant());
         let keys = grants.filter_map(|grant| Some(("key", grant.rate_left()?)));
-        let limits = demand.inner.limits.iter().zip(taken);
+        let limits = demand.inner.limits.iter().zip(taken.iter());
         keys.chain(limits.map(|(limit, taken)| (&*limit.name, taken.left())))
     }
 
@@ -301,12 +296,12 @@ fn beside_of<'d>(asked: &Asked<'_, '_>) -> resource::Demand<'d> {
 
 /// Whether two credentials belong together as the demand says.
 fn belong_together(own: &Known, other: &Known, pair: &Pair) -> Result<()> {
-    let (own, other) = (own.access(), other.access());
-    let tenants_differ = own.tenant != other.tenant;
-    if pair.same_tenant && (tenants_differ || own.tenant.is_none()) {
+    let (own, other) = (own.proven(), other.proven());
+    let tenants_differ = own.tenant() != other.tenant();
+    if pair.same_tenant && (tenants_differ || own.tenant().is_none()) {
         return Err(OTHER_TENANT);
     }
-    let subjects_differ = own.subject != other.subject || own.subject.is_none();
+    let subjects_differ = own.subject() != other.subject() || own.subject().is_none();
     if pair.same_subject && (tenants_differ || subjects_differ) {
         return Err(OTHER_SUBJECT);
     }
@@ -328,10 +323,6 @@ const NOT_TWO: Error = Error::new(
 const NOT_THESE_TWO: Error = Error::new(
     ErrorKind::MissingCredentials,
     "The request brings two credentials, and not of the kinds that the route demands (`kinds`, `pair`).",
-);
-const OTHER_KIND: Error = Error::new(
-    ErrorKind::MissingCredentials,
-    "The request brings a credential of a kind that the route does not take (`kinds`).",
 );
 const OTHER_TENANT: Error = Error::new(
     ErrorKind::SeveralCredentials,

@@ -20,8 +20,7 @@ pub(super) enum Credential<'r> {
 /// All that a request brings.
 pub(super) struct Found<'r> {
     places: [Option<Credential<'r>>; 3],
-    /// Why there is none, if there is none.
-    pub(super) missing: Error,
+    presented: Presented<'r>,
 }
 
 impl<'r> Found<'r> {
@@ -33,19 +32,19 @@ impl<'r> Found<'r> {
         request: &Request<'r>,
         read: &Read<'r>,
     ) -> Result<Self> {
-        let authorization = read.authorization.text(TWICE.about_claim("authorization"))?;
+        let authorization = read.authorization.text(|| TWICE.about_claim("authorization"))?;
         if authorization.is_some_and(is_joined) {
             return Err(JOINED.about_claim("authorization"));
         }
         let api_key = match inner.server.api_keys() {
-            Some(_) => read.api_key.text(TWICE.about_claim("api_key"))?,
+            Some(_) => read.api_key.text(|| TWICE.about_claim("api_key"))?,
             None => None,
         };
         if api_key.is_some_and(|key| key.contains(',')) {
             return Err(JOINED.about_claim("api_key"));
         }
         let cookie = match &inner.cookies {
-            Some(cookies) => cookies.read_all(request.values(b"cookie"))?.access,
+            Some(cookies) => cookies.read_all(read.cookies(request))?.access,
             None => None,
         };
         let presented = Presented { authorization, api_key };
@@ -55,8 +54,13 @@ impl<'r> Found<'r> {
                 presented.key()?.map(Credential::Header),
                 cookie.map(Credential::Cookie),
             ],
-            missing: presented.missing(),
+            presented,
         })
+    }
+
+    /// Why there is none, if there is none.
+    pub(super) fn missing(&self) -> Error {
+        self.presented.missing()
     }
 
     /// Those that are there, and then nothing.
@@ -84,7 +88,7 @@ impl Credential<'_> {
             Self::Header(key) => inner.server.prove(Authorized::ApiKey(key), demand)?,
             Self::Cookie(token) => inner.server.prove_session(token, demand)?,
         };
-        let by = match (self, proven.access.kind) {
+        let by = match (self, proven.kind()) {
             (Self::Cookie(_), _) => ProvedBy::Cookie,
             (_, AccessKind::ApiKey) => ProvedBy::Key,
             _ => ProvedBy::Bearer,
@@ -100,10 +104,7 @@ fn is_joined(value: &str) -> bool {
         let known = ["bearer", "dpop"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
         known || is_key_scheme(scheme)
     };
-    match value.split_once(',') {
-        None => false,
-        Some((first, rest)) => is_ours(first) || rest.split(',').any(is_ours),
-    }
+    memchr::memchr(b',', value.as_bytes()).is_some() && value.split(',').any(is_ours)
 }
 
 const TWICE: Error = Error::new(

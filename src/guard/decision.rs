@@ -6,6 +6,7 @@ use super::problem;
 use crate::apikey::RateLeft;
 use crate::error::Error;
 use crate::session::SessionTokens;
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,20 +15,20 @@ use std::sync::Arc;
 pub struct Decision {
     status: u16,
     vary: Arc<str>,
-    headers: Vec<(&'static str, String)>,
+    headers: Headers,
     body: Option<String>,
     outcome: Outcome,
 }
 
 enum Outcome {
-    Allowed { access: Box<Access>, tokens: Option<Box<SessionTokens>> },
+    Allowed { access: Access, tokens: Option<Box<SessionTokens>> },
     Refused(Box<Error>),
 }
 
 impl Decision {
     pub(super) fn allow(vary: &Arc<str>, access: Access, headers: Headers) -> Self {
-        let outcome = Outcome::Allowed { access: Box::new(access), tokens: None };
-        Self { status: 200, vary: Arc::clone(vary), headers: headers.0, body: None, outcome }
+        let outcome = Outcome::Allowed { access, tokens: None };
+        Self { status: 200, vary: Arc::clone(vary), headers, body: None, outcome }
     }
 
     pub(super) fn with_tokens(mut self, given: SessionTokens) -> Self {
@@ -42,7 +43,7 @@ impl Decision {
         Self {
             status: kind.http_status(),
             vary: Arc::clone(vary),
-            headers: headers.0,
+            headers,
             body: Some(problem::body(kind)),
             outcome: Outcome::Refused(error),
         }
@@ -64,8 +65,7 @@ impl Decision {
     /// The headers of the answer: of a refusal all of them; otherwise those that are added to the
     /// application's own. `Vary` joins the application's, `Set-Cookie` comes several times.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        let own = self.headers.iter().map(|(name, value)| (*name, value.as_str()));
-        std::iter::once(("Vary", &*self.vary)).chain(own)
+        std::iter::once(("Vary", &*self.vary)).chain(self.headers.all())
     }
 
     /// The value of a header, the first if there are several.
@@ -95,7 +95,7 @@ impl Decision {
     /// The reason of the refusal, for the log: it says more than the answer does.
     pub fn into_access(self) -> Result<Access, Error> {
         match self.outcome {
-            Outcome::Allowed { access, .. } => Ok(*access),
+            Outcome::Allowed { access, .. } => Ok(access),
             Outcome::Refused(error) => Err(*error),
         }
     }
@@ -132,52 +132,118 @@ impl fmt::Debug for Decision {
     }
 }
 
-/// Headers of an answer, as they are gathered.
+/// Headers of an answer, as they are gathered: names and values.
 #[derive(Default)]
-pub(super) struct Headers(Vec<(&'static str, String)>);
+pub(super) struct Headers {
+    own: Vec<(&'static str, Cow<'static, str>)>,
+    rates: Rates,
+}
 
 impl Headers {
     /// What every refusal has.
     pub(super) fn of_refusal(error: &Error, challenge: Option<String>) -> Self {
-        let mut headers = Self::default();
-        for (name, value) in error.http_headers() {
-            if name != "WWW-Authenticate" {
-                headers.add(name, value);
-            }
+        let mut own = Vec::with_capacity(5);
+        own.push(("Cache-Control", "no-store".into()));
+        if let Some(seconds) = error.retry_after_seconds() {
+            own.push(("Retry-After", seconds.to_string().into()));
         }
-        headers.add("Content-Type", problem::TYPE.to_owned());
-        headers.add("X-Content-Type-Options", "nosniff".to_owned());
-        if let Some(challenge) = challenge {
-            headers.add("WWW-Authenticate", challenge);
-        }
-        headers
-    }
-
-    pub(super) fn add(&mut self, name: &'static str, value: String) {
-        self.0.push((name, value));
+        own.push(("Content-Type", problem::TYPE.into()));
+        own.push(("X-Content-Type-Options", "nosniff".into()));
+        own.extend(challenge.map(|challenge| ("WWW-Authenticate", challenge.into())));
+        Self { own, rates: Rates::default() }
     }
 
     /// Cookies, with which no answer may be kept by a cache.
     pub(super) fn set_cookies(&mut self, values: Vec<String>) {
-        if !self.0.iter().any(|(name, _)| *name == "Cache-Control") {
-            self.add("Cache-Control", "no-store".to_owned());
+        if !self.own.iter().any(|(name, _)| *name == "Cache-Control") {
+            self.own.push(("Cache-Control", "no-store".into()));
         }
-        values.into_iter().for_each(|value| self.add("Set-Cookie", value));
+        self.own.extend(values.into_iter().map(|value| ("Set-Cookie", value.into())));
     }
 
     /// `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers): what is left, and
     /// of what; times in whole seconds.
-    pub(super) fn rates<'n>(&mut self, rates: impl Iterator<Item = (&'n str, RateLeft)>) {
-        let (mut left, mut policy) = (String::new(), String::new());
-        for (name, RateLeft { rate, remaining, reset_ms, .. }) in rates {
-            let comma = if left.is_empty() { "" } else { ", " };
+    pub(super) fn rates<'n>(&mut self, rates: impl Iterator<Item = (&'n str, RateLeft)> + Clone) {
+        self.rates = Rates::of(rates);
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        let own = self.own.iter().map(|(name, value)| (*name, &**value));
+        own.chain(self.rates.headers())
+    }
+}
+
+/// `RateLimit` and `RateLimit-Policy`: one text, that of the first up to here.
+#[derive(Default)]
+struct Rates(String, usize);
+
+/// Room for the rate of a key and one limit.
+const USUAL: usize = 192;
+
+impl Rates {
+    fn of<'n>(rates: impl Iterator<Item = (&'n str, RateLeft)> + Clone) -> Self {
+        let mut text = String::new();
+        for (name, RateLeft { remaining, reset_ms, .. }) in rates.clone() {
             let reset = reset_ms.div_ceil(1000);
-            left.push_str(&format!("{comma}\"{name}\";r={remaining};t={reset}"));
-            policy.push_str(&format!("{comma}\"{name}\";q={};w={}", rate.burst, rate.period));
+            let comma = if text.is_empty() { "" } else { ", " };
+            if text.is_empty() {
+                text.reserve(USUAL);
+            }
+            add(&mut text, comma, name, (";r=", remaining.into()), (";t=", reset));
         }
-        if !left.is_empty() {
-            self.add("RateLimit", left);
-            self.add("RateLimit-Policy", policy);
+        let end = text.len();
+        let mut comma = "";
+        for (name, RateLeft { rate, .. }) in rates {
+            let (burst, period) = (rate.burst.into(), rate.period.into());
+            add(&mut text, comma, name, (";q=", burst), (";w=", period));
+            comma = ", ";
+        }
+        Self(text, end)
+    }
+
+    fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let Self(text, end) = self;
+        let parts = text.split_at_checked(*end).filter(|_| *end > 0);
+        parts.into_iter().flat_map(|(left, policy)| [("RateLimit", left), ("RateLimit-Policy", policy)])
+    }
+}
+
+/// Adds one of a list: `"name";one=1;other=2`.
+fn add(text: &mut String, comma: &str, name: &str, one: (&str, u64), other: (&str, u64)) {
+    for part in [comma, "\"", name, "\"", one.0] {
+        text.push_str(part);
+    }
+    push_number(text, one.1);
+    text.push_str(other.0);
+    push_number(text, other.1);
+}
+
+/// A number in decimal, without the machinery of formats: it is on the way of each request.
+fn push_number(text: &mut String, mut number: u64) {
+    let mut digits = [b'0'; 20];
+    let mut first = digits.len();
+    for (at, digit) in digits.iter_mut().enumerate().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        first = at;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    let digits = digits.get(first..).unwrap_or_default();
+    text.push_str(std::str::from_utf8(digits).unwrap_or_default());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_they_are_by_format() {
+        for number in [0, 1, 9, 10, 99, 100, 65_536, u64::from(u32::MAX), u64::MAX - 1, u64::MAX] {
+            let mut text = String::new();
+            push_number(&mut text, number);
+            assert_eq!(text, number.to_string());
         }
     }
 }

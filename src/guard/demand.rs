@@ -343,6 +343,7 @@ impl<'d> Slices<'d> {
             fresh: inner.fresh,
             claims: inner.claims.as_ref(),
             tenant: demand.tenant.as_deref(),
+            kinds: &inner.kinds,
             cost: inner.cost,
             ..resource::Demand::default()
         }

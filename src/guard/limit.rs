@@ -108,6 +108,26 @@ impl Limiter {
     }
 }
 
+/// What a request has taken from all of its limits, in their order. There is one, nearly always.
+#[derive(Default)]
+pub(super) struct TakenAll {
+    first: Option<Taken>,
+    more: Vec<Taken>,
+}
+
+impl TakenAll {
+    pub(super) fn push(&mut self, taken: Taken) {
+        match self.first {
+            None => self.first = Some(taken),
+            Some(_) => self.more.push(taken),
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Taken> + Clone {
+        self.first.iter().chain(&self.more)
+    }
+}
+
 impl Taken {
     pub(super) fn left(&self) -> RateLeft {
         rate_left(self.rate, self.tat, self.now)

@@ -90,17 +90,6 @@ impl<'r> Request<'r> {
         self
     }
 
-    /// The values of a header, in the order in which they came; the name in lower case.
-    pub(super) fn values<'n>(
-        &self,
-        name: &'n [u8],
-    ) -> impl Iterator<Item = &'r [u8]> + Clone + use<'r, 'n> {
-        self.headers
-            .iter()
-            .filter(move |(own, _)| own.eq_ignore_ascii_case(name))
-            .map(|(_, value)| *value)
-    }
-
     /// Whether the method changes nothing (RFC 9110 section 9.2.1): exactly these; no header says
     /// otherwise.
     pub(super) fn is_safe(&self) -> bool {
@@ -127,27 +116,41 @@ impl<'r> Request<'r> {
                 _ => {}
             }
             // By length first: most headers are none of these.
-            match name.len() {
-                6 if name.eq_ignore_ascii_case(b"origin") => read.origin.add(value)?,
-                7 if name.eq_ignore_ascii_case(b"upgrade") => {
-                    read.is_upgrade |= !value.eq_ignore_ascii_case(b"h2c");
-                }
-                13 if name.eq_ignore_ascii_case(b"authorization") => {
-                    read.authorization.add(value)?;
-                }
-                14 if name.eq_ignore_ascii_case(b"sec-fetch-site") => read.site.add(value)?,
-                29 if name.eq_ignore_ascii_case(b"access-control-request-method") => {
-                    read.is_preflight = self.method == b"OPTIONS";
-                }
-                _ => {}
-            }
-            if name.eq_ignore_ascii_case(names.api_key.as_bytes()) {
-                read.api_key.add(value)?;
-            } else if name.eq_ignore_ascii_case(names.csrf.as_bytes()) {
-                read.csrf.add(value)?;
+            if names.may_be(name) {
+                self.look_at(name, value, names, &mut read)?;
             }
         }
         if bytes > Self::MAX_BYTES { Err(TOO_LARGE) } else { Ok(read) }
+    }
+
+    fn look_at(
+        &self,
+        name: &[u8],
+        value: &'r [u8],
+        names: &Names,
+        read: &mut Read<'r>,
+    ) -> Result<()> {
+        let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+        match name.len() {
+            6 if is(b"cookie") => read.cookies.add(value),
+            6 if is(b"origin") => read.origin.add(value)?,
+            7 if is(b"upgrade") => read.is_upgrade |= !value.eq_ignore_ascii_case(b"h2c"),
+            13 if is(b"authorization") => read.authorization.add(value)?,
+            14 if is(b"sec-fetch-site") => read.site.add(value)?,
+            29 if is(b"access-control-request-method") => {
+                read.is_preflight = self.method == b"OPTIONS";
+            }
+            _ => {}
+        }
+        if is(names.forwarded.as_bytes()) {
+            read.forwarded.add(value);
+        }
+        if is(names.api_key.as_bytes()) {
+            read.api_key.add(value)?;
+        } else if is(names.csrf.as_bytes()) {
+            read.csrf.add(value)?;
+        }
+        Ok(())
     }
 }
 
@@ -167,9 +170,31 @@ impl fmt::Debug for Request<'_> {
 pub(super) struct Names {
     pub(super) api_key: String,
     pub(super) csrf: String,
+    /// By which proxies tell whom they speak for.
+    pub(super) forwarded: String,
+    /// A bit for the length of each name that is looked at.
+    lengths: u64,
 }
 
-/// What a request's headers say, apart from cookies and forwarded addresses.
+impl Names {
+    pub(super) fn new(api_key: String, csrf: String, forwarded: String) -> Self {
+        let own = [&api_key, &csrf, &forwarded].map(String::len);
+        // Those of `Request::look_at`.
+        let all = [6, 7, 13, 14, 29].into_iter().chain(own);
+        let lengths = all.fold(0, |lengths, length| lengths | Self::bit(length));
+        Self { api_key, csrf, forwarded, lengths }
+    }
+
+    const fn bit(length: usize) -> u64 {
+        1 << if length < 63 { length } else { 63 }
+    }
+
+    const fn may_be(&self, name: &[u8]) -> bool {
+        self.lengths & Self::bit(name.len()) != 0
+    }
+}
+
+/// What a request's headers say.
 #[derive(Default)]
 pub(super) struct Read<'r> {
     pub(super) authorization: Sent<'r>,
@@ -181,6 +206,57 @@ pub(super) struct Read<'r> {
     pub(super) is_upgrade: bool,
     /// A browser asks whether a page of another origin may (Fetch, "CORS-preflight request").
     pub(super) is_preflight: bool,
+    cookies: Lines<'r>,
+    forwarded: Lines<'r>,
+}
+
+impl<'r> Read<'r> {
+    /// The values of all `Cookie` headers, in the order in which they came.
+    pub(super) fn cookies(
+        &self,
+        request: &Request<'r>,
+    ) -> impl DoubleEndedIterator<Item = &'r [u8]> + Clone + use<'r> {
+        self.cookies.of(request, b"cookie")
+    }
+
+    /// The values of the header by which proxies tell whom they speak for.
+    pub(super) fn forwarded<'n>(
+        &self,
+        request: &Request<'r>,
+        names: &'n Names,
+    ) -> impl DoubleEndedIterator<Item = &'r [u8]> + Clone + use<'r, 'n> {
+        self.forwarded.of(request, names.forwarded.as_bytes())
+    }
+}
+
+/// A header that may be there several times: nearly always it is not.
+#[derive(Clone, Copy, Default)]
+enum Lines<'r> {
+    #[default]
+    Nothing,
+    Once(&'r [u8]),
+    Several,
+}
+
+impl<'r> Lines<'r> {
+    const fn add(&mut self, value: &'r [u8]) {
+        *self = if matches!(self, Self::Nothing) { Self::Once(value) } else { Self::Several };
+    }
+
+    /// Its values in the request that it was read of; the name in lower case.
+    fn of<'n>(
+        self,
+        request: &Request<'r>,
+        name: &'n [u8],
+    ) -> impl DoubleEndedIterator<Item = &'r [u8]> + Clone + use<'r, 'n> {
+        let (once, all): (_, &'r [_]) = match self {
+            Self::Nothing => (None, &[]),
+            Self::Once(value) => (Some(value), &[]),
+            Self::Several => (None, request.headers),
+        };
+        let all = all.iter().filter(move |(own, _)| own.eq_ignore_ascii_case(name));
+        once.into_iter().chain(all.map(|(_, value)| *value))
+    }
 }
 
 /// A header that is there once, or not at all.
@@ -194,7 +270,9 @@ pub(super) enum Sent<'r> {
 
 impl<'r> Sent<'r> {
     fn add(&mut self, value: &'r [u8]) -> Result<()> {
-        if value.iter().any(|byte| is_control(*byte) && *byte != b'\t') {
+        // No early exit, so that the compiler looks at many at once.
+        let is_bad = |byte: u8| is_control(byte) & (byte != b'\t');
+        if value.iter().fold(false, |bad, byte| bad | is_bad(*byte)) {
             return Err(CONTROLS);
         }
         *self = if matches!(self, Self::Nothing) { Self::Once(value) } else { Self::Several };
@@ -205,17 +283,17 @@ impl<'r> Sent<'r> {
     ///
     /// # Errors
     /// `MalformedRequest`: it is not UTF-8.
-    pub(super) fn text(self, twice: Error) -> Result<Option<&'r str>> {
+    pub(super) fn text(self, twice: impl FnOnce() -> Error) -> Result<Option<&'r str>> {
         match self {
             Self::Nothing => Ok(None),
             Self::Once(value) => std::str::from_utf8(value).map(Some).map_err(|_| NOT_UTF8),
-            Self::Several => Err(twice),
+            Self::Several => Err(twice()),
         }
     }
 }
 
 const fn is_control(byte: u8) -> bool {
-    byte < b' ' || byte == 0x7f
+    (byte < b' ') | (byte == 0x7f)
 }
 
 const TOO_LARGE: Error = Error::new(

@@ -35,8 +35,7 @@ impl Guard {
                 return Err(error);
             }
         }
-        let access = Access { known: None, address: None };
-        Ok(Decision::allow(&inner.vary, access, headers).with_tokens(tokens))
+        Ok(Decision::allow(&inner.vary, Access::NOBODY, headers).with_tokens(tokens))
     }
 
     /// Exchanges the refresh cookie for new cookies; with `claims` the access tokens say these from
@@ -82,8 +81,7 @@ impl Inner {
         })?;
         let mut headers = Headers::default();
         headers.set_cookies(cookies.set(&tokens)?);
-        let access = Access { known: None, address: None };
-        Ok(Decision::allow(&self.vary, access, headers).with_tokens(tokens))
+        Ok(Decision::allow(&self.vary, Access::NOBODY, headers).with_tokens(tokens))
     }
 
     fn logged_out(&self, request: &Request<'_>) -> Result<Decision, Refusal> {
@@ -101,14 +99,14 @@ impl Inner {
         } else {
             let known = self.session_of(&read, &sent)?;
             if known.by() == ProvedBy::Cookie {
-                self.check_forgery(request, &read, known.session().unwrap_or_default())?;
+                self.check_forgery(request, &read, known.proven().session().unwrap_or_default())?;
             }
-            let subject = known.access().subject.as_deref();
-            sessions.end_by_id(known.session().unwrap_or_default(), subject)?;
+            let proven = known.proven();
+            sessions.end_by_id(proven.session().unwrap_or_default(), proven.subject())?;
         }
         let mut headers = Headers::default();
         headers.set_cookies(cookies.clear());
-        Ok(Decision::allow(&self.vary, Access { known: None, address: None }, headers))
+        Ok(Decision::allow(&self.vary, Access::NOBODY, headers))
     }
 
     fn sent<'r>(
@@ -120,7 +118,7 @@ impl Inner {
         if request.is_safe() || read.is_preflight {
             return Err(NOT_SAFE);
         }
-        let sent = cookies.read_all(request.values(b"cookie"))?;
+        let sent = cookies.read_all(read.cookies(request))?;
         Ok((read, sent))
     }
 
@@ -133,7 +131,7 @@ impl Inner {
 
     /// The session by its access token, in a cookie or behind `Bearer`, but not in both.
     fn session_of(&self, read: &Read<'_>, sent: &SentCookies<'_>) -> Result<Known, Refusal> {
-        let authorization = read.authorization.text(ErrorKind::SeveralCredentials.into())?;
+        let authorization = read.authorization.text(|| ErrorKind::SeveralCredentials.into())?;
         let bearer = Presented { authorization, api_key: None }.authorized()?;
         let credential = match (sent.access, bearer) {
             (None, None) => return Err(Error::from(ErrorKind::MissingCredentials).into()),

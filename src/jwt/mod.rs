@@ -23,6 +23,7 @@ pub use claims::Claims;
 pub use inspect::{Unverified, danger_decode_unverified};
 pub use once::SeenOnce;
 pub use policy::Policy;
+pub(crate) use registered::{Found, Marks, Place, mark};
 pub(crate) use revoked::check_introspected;
 pub use revoked::{PresentedToken, RevocationList};
 pub(crate) use signer::OwnTokens;

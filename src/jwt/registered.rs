@@ -12,15 +12,26 @@ use std::sync::Arc;
 
 /// Where a claim's value stands in the claims' text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(crate) struct Place {
     start: u32,
     /// No value ends at 0; saying so makes an `Option<Place>` no larger than a `Place`.
     end: NonZeroU32,
 }
 
 impl Place {
+    fn new(range: Range<usize>) -> Option<Self> {
+        // A text longer than 4 GiB is refused long before it is scanned.
+        let [start, end] = [range.start, range.end].map(|at| u32::try_from(at).unwrap_or(u32::MAX));
+        NonZeroU32::new(end).map(|end| Self { start, end })
+    }
+
+    /// What stands here between quotes, if it is a string: as it was written, escapes and all.
+    pub(crate) fn raw_string(self, text: &str) -> Option<&str> {
+        self.value(text).raw().strip_prefix('"')?.strip_suffix('"')
+    }
+
     /// The value that stands here; `text` must be the text the place was found in.
-    pub(super) fn value(self, text: &str) -> Value<'_> {
+    pub(crate) fn value(self, text: &str) -> Value<'_> {
         Value::from_checked(
             text.get(self.start as usize..self.end.get() as usize).unwrap_or_default(),
         )
@@ -70,8 +81,38 @@ pub(super) enum Subject {
     TextOrNumber,
 }
 
+/// Told of each claim as it is read, and where its value stands: for a reader that would otherwise
+/// go through the claims once more.
+pub(crate) trait Marks {
+    /// A member of the claims.
+    fn member(&mut self, name: Str<'_>, place: Place);
+}
+
+/// Nothing is looked for.
+impl Marks for () {
+    #[inline]
+    fn member(&mut self, _: Str<'_>, _: Place) {}
+}
+
+/// Reads an object of claims that nothing else is asked of.
+///
+/// # Errors
+/// `MalformedToken`: the text is not acceptable JSON.
+pub(crate) fn mark<'t, M: Marks>(text: &'t str, marks: &mut M) -> Result<Value<'t>> {
+    struct Marking<'m, M>(&'m mut M);
+    impl<'a, M: Marks> Visitor<'a> for Marking<'_, M> {
+        fn top_member(&mut self, name: Str<'a>, _: Value<'a>, place: Range<usize>) {
+            if let Some(place) = Place::new(place) {
+                self.0.member(name, place);
+            }
+        }
+    }
+    json::visit_str(text, &mut Marking(marks))
+}
+
 /// Claims whose places are known and whose types are not.
-pub(super) struct Found<'t> {
+#[derive(Clone, Copy)]
+pub(crate) struct Found<'t> {
     /// In the order of [`slot`].
     at: [Option<Place>; 8],
     found: u32,
@@ -80,7 +121,7 @@ pub(super) struct Found<'t> {
 }
 
 /// What counts as absence, apart from absence.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Absent {
     /// A claim that is `null`.
     pub(super) null: bool,
@@ -100,17 +141,18 @@ impl Absent {
 
 /// Finds the claims and checks nothing but the JSON.
 pub(super) fn find<'t>(text: &'t [u8], required: &[Arc<str>]) -> Result<Found<'t>> {
-    find_given(text, required, Absent::default())
+    find_given(text, required, Absent::default(), &mut ())
 }
 
 /// As [`find`]; a claim that counts as absent is not there.
-pub(super) fn find_given<'t>(
+pub(super) fn find_given<'t, M: Marks>(
     text: &'t [u8],
     required: &[Arc<str>],
     absent: Absent,
+    marks: &mut M,
 ) -> Result<Found<'t>> {
     let text = json::utf8(text)?;
-    let mut places = Places { at: [None; 8], required, found: 0, absent };
+    let mut places = Places { at: [None; 8], required, found: 0, absent, marks };
     let object = json::visit_str(text, &mut places)?;
     if object.kind() != Kind::Object {
         return Err(NOT_AN_OBJECT);
@@ -119,8 +161,26 @@ pub(super) fn find_given<'t>(
 }
 
 impl<'t> Found<'t> {
+    /// Whether `sid` is there, whatever it is.
+    pub(crate) const fn has_session(&self) -> bool {
+        let [.., session] = self.at;
+        session.is_some()
+    }
+
+    /// The same, with which of these claims are there, too.
+    pub(super) fn requiring(mut self, required: &[Arc<str>]) -> Self {
+        for (i, name) in required.iter().enumerate() {
+            let is_there = match NAMES.iter().position(|known| **name == **known) {
+                Some(slot) => self.at.get(slot).is_some_and(Option::is_some),
+                None => self.object.member(name).is_some(),
+            };
+            self.found |= u32::from(is_there) << i;
+        }
+        self
+    }
+
     /// `iss`, if it is there and a string.
-    pub(super) fn issuer(&self) -> Result<Option<Str<'t>>> {
+    pub(crate) fn issuer(&self) -> Result<Option<Str<'t>>> {
         let [issuer, ..] = self.at;
         let issuer = string(issuer, self.text, "iss")?;
         Ok(issuer.and_then(|place| place.value(self.text).as_json_str()))
@@ -177,24 +237,26 @@ const NOT_A_DATE: Error = Error::new(
     "A date must be a number of seconds since 1970, within 2^53 (NumericDate, RFC 7519 section 2).",
 );
 
-struct Places<'r> {
+struct Places<'r, M> {
     /// In the order of [`slot`].
     at: [Option<Place>; 8],
     required: &'r [Arc<str>],
     found: u32,
     absent: Absent,
+    marks: &'r mut M,
 }
 
-impl<'a> Visitor<'a> for Places<'_> {
+impl<'a, M: Marks> Visitor<'a> for Places<'_, M> {
     fn top_member(&mut self, name: Str<'a>, value: Value<'a>, place: Range<usize>) {
+        let place = Place::new(place);
+        if let Some(place) = place {
+            self.marks.member(name, place);
+        }
         if self.absent.takes(name, &value) {
             return;
         }
         if let Some(place_of) = slot(name).and_then(|slot| self.at.get_mut(slot)) {
-            // A text longer than 4 GiB is refused long before it is scanned.
-            let [start, end] =
-                [place.start, place.end].map(|at| u32::try_from(at).unwrap_or(u32::MAX));
-            *place_of = NonZeroU32::new(end).map(|end| Place { start, end });
+            *place_of = place;
         }
         for (i, required) in self.required.iter().enumerate() {
             if name == **required {

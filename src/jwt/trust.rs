@@ -30,8 +30,9 @@ pub(super) struct Authentic<'k> {
     /// Whether the policy accepts the header's `typ`; not an error before the claims were looked
     /// at.
     pub(super) typ: Result<()>,
-    /// Whether the header is one that the cache holds.
-    pub(super) seen: bool,
+    /// Whether the header is to be remembered: it is not yet, and no other key could be meant by
+    /// it.
+    pub(super) is_new: bool,
 }
 
 /// The most keys that are tried on a token whose key cannot be told.
@@ -103,7 +104,7 @@ impl Trust {
     ) -> Result<Authentic<'_>> {
         if let Some(key) = self.seen.get(token.header) {
             check_signature(key, token)?;
-            return Ok(Authentic { key, typ: Ok(()), seen: true });
+            return Ok(Authentic { key, typ: Ok(()), is_new: false });
         }
         if b64::decoded_len(token.header.len()) > policy.max_header_bytes {
             let bytes = b64::decoded_len(token.header.len());
@@ -116,20 +117,20 @@ impl Trust {
         with_decoded(token.header, |text| {
             let header = Header::parse(text)?;
             let typ = policy.check_type(header.typ);
-            let key = self.key_for(&header, token)?;
-            Ok(Authentic { key, typ, seen: false })
+            let (key, is_new) = self.key_for(&header, token)?;
+            Ok(Authentic { key, typ, is_new })
         })
     }
 
-    /// Remembers the header of a token that has passed every check. Where several keys are tried,
-    /// the next token of the same header may come from another and is looked at again.
+    /// Remembers the header of a token that has passed every check.
+    #[cold]
     pub(super) fn accepted(&self, token: &Compact<'_>, key: &Key) {
-        if !self.try_keys_without_kid && !self.try_keys_of_a_kid {
-            self.seen.remember(token.header, key);
-        }
+        self.seen.remember(token.header, key);
     }
 
-    fn key_for(&self, header: &Header<'_>, token: &Compact<'_>) -> Result<&Key> {
+    /// The key that has signed the token, and whether it is the only one that the header may mean:
+    /// where several are tried, the next token of the same header may come from another.
+    fn key_for(&self, header: &Header<'_>, token: &Compact<'_>) -> Result<(&Key, bool)> {
         let alg = algorithm(header.alg)?;
         let key = match &self.keys {
             Keys::One(key) => {
@@ -164,7 +165,7 @@ impl Trust {
             },
         };
         check_signature(key, token)?;
-        Ok(key)
+        Ok((key, true))
     }
 }
 
@@ -180,7 +181,7 @@ fn first_that_fits<'k, I: Iterator<Item = &'k Key>>(
     matching: impl Fn() -> I,
     alg: Alg,
     token: &Compact<'_>,
-) -> Result<&'k Key> {
+) -> Result<(&'k Key, bool)> {
     let candidates = matching().take(MOST_TRIES + 1).count();
     if candidates == 0 {
         return Err(WRONG_ALGORITHM.finding("alg", alg.name(), ""));
@@ -191,7 +192,7 @@ fn first_that_fits<'k, I: Iterator<Item = &'k Key>>(
     let mut refusal = BAD_SIGNATURE;
     for key in matching() {
         match check_signature(key, token) {
-            Ok(()) => return Ok(key),
+            Ok(()) => return Ok((key, candidates == 1)),
             Err(error) => refusal = error,
         }
     }

@@ -3,7 +3,7 @@
 use super::check::is_same_but_for_a_slash;
 use super::following::Eventually;
 use super::policy::{Policy, Rule};
-use super::registered::{self, Found, Scan};
+use super::registered::{self, Absent, Found, Marks, Scan};
 use super::strange;
 use super::trust::{Authentic, Trust};
 use super::verified::Verified;
@@ -217,10 +217,40 @@ impl Verifier {
     /// before the signature is checked, because `iss` selects the keys: claims that are not JSON
     /// and an issuer that no rule knows are then reported as that.
     pub fn verify(&self, token: impl AsRef<[u8]>) -> Result<Verified> {
-        let token = token.as_ref();
+        self.verify_marking(token.as_ref(), &mut ())
+    }
+
+    /// As [`Self::verify`]; of the claims, each is told to `marks`, before anything is known of
+    /// them.
+    #[inline]
+    pub(crate) fn verify_marking<M: Marks>(&self, token: &[u8], marks: &mut M) -> Result<Verified> {
         self.0
-            .verify(token)
+            .verify(token, marks)
             .map_err(|error| strange::told(token, error, self.0.policy.allow_padding))
+    }
+
+    /// Verifies a token by the verifier that its claims choose, in one look at them, and tells each
+    /// claim to `marks`. Nothing is known of the claims when they choose: of those, only what tells
+    /// whose token it is may be asked, and the chosen one checks it again.
+    ///
+    /// # Errors
+    /// As [`Self::verify`], and those of `choose`.
+    pub(crate) fn verify_choosing<'v, M: Marks>(
+        token: &[u8],
+        marks: &mut M,
+        choose: impl FnOnce(&Found<'_>) -> Result<&'v Self>,
+    ) -> Result<Verified> {
+        with_claims(token, marks, |compact, found, marks| {
+            choose(&found)?.0.verify_found(token, compact, found, marks)
+        })
+    }
+
+    /// What the claims of a token choose, of which nothing is known.
+    pub(crate) fn choose<T>(
+        token: &[u8],
+        choose: impl FnOnce(&Found<'_>) -> Result<T>,
+    ) -> Result<T> {
+        with_claims(token, &mut (), |_, found, ()| choose(&found))
     }
 
     /// Whether every key is symmetric, so that a verification takes about a microsecond.
@@ -233,8 +263,49 @@ impl Verifier {
     }
 }
 
+/// How the claims are read that choose a verifier.
+const CHOOSING: Absent = Absent { null: false, empty_audience: true };
+
+/// Reads the claims of a token of which nothing is known.
+fn with_claims<M: Marks, T>(
+    token: &[u8],
+    marks: &mut M,
+    then: impl FnOnce(&Compact<'_>, Found<'_>, &mut M) -> Result<T>,
+) -> Result<T> {
+    let read = || {
+        let compact = Compact::split(token)?;
+        with_decoded(compact.payload, |payload| {
+            let found = registered::find_given(payload, &[], CHOOSING, marks)?;
+            then(&compact, found, marks)
+        })
+    };
+    read().map_err(|error| strange::told(token, error, true))
+}
+
 impl Inner {
-    fn verify(&self, token: &[u8]) -> Result<Verified> {
+    /// As [`Self::verify`], of a token whose claims were found already.
+    fn verify_found<M: Marks>(
+        &self,
+        token: &[u8],
+        compact: &Compact<'_>,
+        found: Found<'_>,
+        marks: &mut M,
+    ) -> Result<Verified> {
+        let policy = &self.policy;
+        let Trusted::All(held) = &self.trust else { return self.verify(token, marks) };
+        if policy.absent != CHOOSING || token.len() > policy.max_token_bytes {
+            return self.verify(token, marks);
+        }
+        held.verify(policy, policy.algorithms.as_deref(), |trust| {
+            let authentic = trust.authenticate(compact, policy)?;
+            let claims = found.requiring(&policy.required).check(policy.subject_may_be)?;
+            policy.check_claims(&claims, &policy.issuer, &policy.audience, authentic.key)?;
+            accept(trust, compact, authentic, &claims)
+        })
+    }
+
+    #[inline]
+    fn verify<M: Marks>(&self, token: &[u8], marks: &mut M) -> Result<Verified> {
         if token.len() > self.policy.max_token_bytes {
             return Err(TOO_LARGE.sized(
                 "max_token_bytes",
@@ -249,16 +320,14 @@ impl Inner {
         }
         match &self.trust {
             Trusted::All(held) => held.verify(policy, policy.algorithms.as_deref(), |trust| {
-                verify_with(trust, policy, &token)
+                verify_with(trust, policy, &token, marks)
                     .map_err(|error| foreign(&error, policy, &token).unwrap_or(error))
             }),
             Trusted::ByIssuer(rules) => with_decoded(token.payload, |payload| {
-                let find = || registered::find(payload, &policy.required);
-                let claims = find()?;
+                let absent = Absent::default();
+                let claims = registered::find_given(payload, &policy.required, absent, marks)?;
                 let rule = rule_for(rules, &claims)?;
-                let mut found = Some(claims);
                 rule.trust.verify(policy, rule.algorithms.as_deref(), |trust| {
-                    let claims = found.take().map_or_else(find, Ok)?;
                     verify_by(rule, trust, policy, &token, claims)
                 })
             }),
@@ -348,10 +417,15 @@ fn verify_by(
     accept(trust, token, authentic, &claims)
 }
 
-fn verify_with(trust: &Trust, policy: &Policy, token: &Compact<'_>) -> Result<Verified> {
+fn verify_with<M: Marks>(
+    trust: &Trust,
+    policy: &Policy,
+    token: &Compact<'_>,
+    marks: &mut M,
+) -> Result<Verified> {
     let authentic = trust.authenticate(token, policy)?;
     with_decoded(token.payload, |payload| {
-        let claims = registered::find_given(payload, &policy.required, policy.absent)?;
+        let claims = registered::find_given(payload, &policy.required, policy.absent, marks)?;
         let claims = claims.check(policy.subject_may_be)?;
         policy.check_claims(&claims, &policy.issuer, &policy.audience, authentic.key)?;
         accept(trust, token, authentic, &claims)
@@ -365,7 +439,7 @@ fn accept(
     claims: &Scan<'_>,
 ) -> Result<Verified> {
     authentic.typ?;
-    if !authentic.seen {
+    if authentic.is_new {
         trust.accepted(token, authentic.key);
     }
     Ok(Verified::new(claims, token.header, authentic.key))

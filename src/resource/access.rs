@@ -1,6 +1,7 @@
 //! What a call demands, and who it turns out to be.
 
-use crate::apikey::{CredentialPlace, Grant};
+use crate::apikey::CredentialPlace;
+use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::ClaimValues;
 use core::net::IpAddr;
 
@@ -28,6 +29,8 @@ pub struct Demand<'a> {
     pub cost: Option<u32>,
     /// Which credential decides, where a request may bring two.
     pub decided_by: Option<CredentialPlace>,
+    /// The kinds of credentials that are taken; none for all.
+    pub(crate) kinds: &'a [AccessKind],
 }
 
 impl<'a> Demand<'a> {
@@ -88,6 +91,11 @@ impl<'a> Demand<'a> {
         self
     }
 
+    /// Whether a credential of this kind is taken.
+    pub(super) fn takes(&self, kind: AccessKind) -> Result<()> {
+        if self.kinds.is_empty() || self.kinds.contains(&kind) { Ok(()) } else { Err(OTHER_KIND) }
+    }
+
     /// What is left of this for a credential that does not decide: that it is valid.
     pub(super) fn of_the_other(&self) -> Self {
         Self { address: self.address, cost: self.cost, ..Self::default() }
@@ -119,15 +127,6 @@ impl AccessKind {
             Self::Session => "session",
         }
     }
-}
-
-/// Who calls, with what proved it.
-pub(crate) struct Proven {
-    pub(crate) access: Access,
-    /// The API key, if it was one.
-    pub(crate) grant: Option<Grant>,
-    /// The session, if it was the access token of one.
-    pub(crate) session: Option<String>,
 }
 
 /// Who calls, and what they may do.
@@ -164,3 +163,8 @@ impl Access {
         self.scopes.iter().any(|granted| granted == scope)
     }
 }
+
+const OTHER_KIND: Error = Error::new(
+    ErrorKind::MissingCredentials,
+    "The request brings a credential of a kind that the route does not take (`kinds`).",
+);

@@ -364,7 +364,7 @@ impl ResourceServerBuilder {
         if let Some(list) = &self.revocations {
             policy = policy.revocations(Arc::clone(list));
         }
-        Issuer::new(name.to_owned(), Arc::clone(keys), policy, rule.clone(), leeway)
+        Issuer::new(name.into(), Arc::clone(keys), policy, rule.clone(), leeway)
     }
 
     /// Those of our own sessions: what the tokens say beside is known, and nothing of it is asked
@@ -383,7 +383,7 @@ impl ResourceServerBuilder {
             .require_claim("sid")
             .clock(Arc::clone(&own.clock))
             .revocations(Arc::clone(&own.revocations));
-        let name = own.issuer.clone().unwrap_or_default();
+        let name = own.issuer.as_deref().unwrap_or_default().into();
         Ok(Issuer::new(name, Arc::clone(&own.keys), policy, rule, 0)?.of_sessions())
     }
 }

@@ -5,9 +5,9 @@
 //! Refused, whatever the `typ` of the header and the audience: ID tokens, refresh tokens, logout
 //! tokens and other security events; clients that are named in two ways.
 
-use crate::base::json::{Kind, Value};
+use crate::base::json::{Kind, Str, Value};
 use crate::error::{Error, ErrorKind, Result};
-use std::borrow::Cow;
+use crate::jwt::{Marks, Place};
 
 /// Where the claims come from.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,52 +27,89 @@ impl Source {
     }
 }
 
-/// Claims, of which those that are looked at here were found in one walk through the text.
-pub(super) struct Told<'a> {
-    pub(super) claims: Value<'a>,
-    found: [Option<Value<'a>>; KNOWN.len()],
+/// Where the claims stand that are looked at here, found while the text is read.
+#[derive(Default)]
+pub(super) struct Places {
+    at: [Option<Place>; KNOWN],
+    /// A bit for each.
+    met: u32,
 }
 
-/// The names that are found so; any other is looked for on its own.
-const KNOWN: [&str; 20] = [
-    "sub",
-    "iat",
-    "sid",
-    "acr",
-    "auth_time",
-    "scope",
-    "scp",
-    "client_id",
-    "cid",
-    "appid",
-    "nonce",
-    "at_hash",
-    "c_hash",
-    "s_hash",
-    "events",
-    "token_type",
-    "token_use",
-    "typ",
-    "cnf",
-    "tenant",
-];
+/// How many names are looked for so; any other is looked for on its own.
+const KNOWN: usize = 20;
+
+/// The number of a name among those.
+#[inline]
+const fn number(name: &[u8]) -> Option<usize> {
+    Some(match name {
+        b"sub" => 0,
+        b"iat" => 1,
+        b"sid" => 2,
+        b"acr" => 3,
+        b"auth_time" => 4,
+        b"scope" => 5,
+        b"scp" => 6,
+        b"client_id" => 7,
+        b"cid" => 8,
+        b"appid" => 9,
+        b"tenant" => 10,
+        // From here on: what makes a token another than an access token.
+        b"nonce" => 11,
+        b"at_hash" => 12,
+        b"c_hash" => 13,
+        b"s_hash" => 14,
+        b"events" => 15,
+        b"token_type" => 16,
+        b"token_use" => 17,
+        b"typ" => 18,
+        b"cnf" => 19,
+        _ => return None,
+    })
+}
+
+/// The bits of the names that may make a token another than an access token.
+const OTHER: u32 = u32::MAX << 11;
+
+impl Marks for Places {
+    #[inline]
+    fn member(&mut self, name: Str<'_>, place: Place) {
+        let mut buffer = [0; 10];
+        let Some(name) = name.decode_in(&mut buffer) else { return };
+        if let Some(number) = number(name.as_bytes())
+            && let Some(at) = self.at.get_mut(number)
+        {
+            *at = Some(place);
+            self.met |= 1 << number;
+        }
+    }
+}
+
+/// Claims, with where those stand that are looked at here.
+pub(super) struct Told<'a> {
+    pub(super) text: &'a str,
+    pub(super) claims: Value<'a>,
+    places: &'a Places,
+}
 
 impl<'a> Told<'a> {
-    pub(super) fn of(claims: Value<'a>) -> Self {
-        let mut found = [None; KNOWN.len()];
-        for (name, value) in claims.members() {
-            let place = KNOWN.iter().position(|known| name == **known);
-            if let Some(place) = place.and_then(|place| found.get_mut(place)) {
-                *place = Some(value);
-            }
-        }
-        Self { claims, found }
+    /// `text` is that in which the places were found.
+    pub(super) const fn new(text: &'a str, claims: Value<'a>, places: &'a Places) -> Self {
+        Self { text, claims, places }
+    }
+
+    /// The string with this name, which is one of those that are looked at here.
+    pub(super) fn string(&self, name: &str) -> Text {
+        Text::at(self.place(name), self.text)
+    }
+
+    fn place(&self, name: &str) -> Option<Place> {
+        self.places.at.get(number(name.as_bytes())?).copied().flatten()
     }
 
     /// The member with this name.
     pub(super) fn member(&self, name: &str) -> Option<Value<'a>> {
-        match KNOWN.iter().position(|known| *known == name) {
-            Some(place) => self.found.get(place).copied().flatten(),
+        match number(name.as_bytes()) {
+            Some(_) => self.place(name).map(|place| place.value(self.text)),
             None => self.claims.member(name),
         }
     }
@@ -80,6 +117,73 @@ impl<'a> Told<'a> {
     /// The member with this name, unless it is `null`.
     pub(super) fn given(&self, name: &str) -> Option<Value<'a>> {
         self.member(name).filter(|value| value.kind() != Kind::Null)
+    }
+}
+
+/// A text of the claims: where it stands in them, or itself.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Text {
+    #[default]
+    Nothing,
+    /// A string without escapes.
+    Inside(Place),
+    Own(Box<str>),
+}
+
+impl Text {
+    /// The string that stands here, if it is one.
+    pub(super) fn at(place: Option<Place>, whole: &str) -> Self {
+        let string = |place: &Place| place.value(whole).as_json_str();
+        match place.and_then(|place| Some((place, string(&place)?))) {
+            None => Self::Nothing,
+            Some((place, string)) if !string.has_escapes() => Self::Inside(place),
+            Some((_, string)) => Self::Own(string.decode().into()),
+        }
+    }
+
+    pub(super) fn own(text: impl Into<Box<str>>) -> Self {
+        Self::Own(text.into())
+    }
+
+    /// The text; `whole` is as it was.
+    pub(super) fn within<'a>(&'a self, whole: &'a str) -> Option<&'a str> {
+        match self {
+            Self::Nothing => None,
+            Self::Inside(place) => place.raw_string(whole),
+            Self::Own(text) => Some(text),
+        }
+    }
+}
+
+/// What was granted, as it stands in the claims.
+#[derive(Clone, Debug)]
+pub(super) enum Granted {
+    /// With spaces between.
+    Listed(Text),
+    /// Each on its own.
+    Own(Box<[Box<str>]>),
+}
+
+impl Granted {
+    pub(super) fn has(&self, whole: &str, wanted: &str) -> bool {
+        match self {
+            Self::Listed(_) if wanted.is_empty() => false,
+            Self::Listed(text) => {
+                let text = text.within(whole).unwrap_or_default();
+                text.split(' ').any(|granted| granted == wanted)
+            }
+            Self::Own(scopes) => scopes.iter().any(|granted| **granted == *wanted),
+        }
+    }
+
+    pub(super) fn all(&self, whole: &str) -> Vec<String> {
+        match self {
+            Self::Listed(text) => {
+                let scopes = text.within(whole).unwrap_or_default().split(' ');
+                scopes.filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
+            }
+            Self::Own(scopes) => scopes.iter().map(|scope| String::from(&**scope)).collect(),
+        }
     }
 }
 
@@ -95,6 +199,9 @@ const ACCESS: [&str; 4] = ["Bearer", "access_token", "access", "at+jwt"];
 
 /// Refuses what is no access token, or one that its bearer alone may not present (`cnf`, RFC 7800).
 pub(super) fn check_kind(claims: &Told<'_>, from: Source) -> Result<()> {
+    if claims.places.met & OTHER == 0 {
+        return Ok(());
+    }
     let there = |name: &&&str| from.claim(claims, name).is_some();
     if let Some(name) = OF_ID_TOKENS.iter().find(there) {
         return Err(ID_TOKEN.about_claim(name));
@@ -120,26 +227,32 @@ pub(super) fn check_kind(claims: &Told<'_>, from: Source) -> Result<()> {
 
 /// Whom the token was issued to: `client_id` (RFC 9068, RFC 7662), `cid` (Okta) or `appid` (Entra,
 /// AD FS). `azp` and `aud` name the client in ID tokens, and not here.
-pub(super) fn client_id(claims: &Told<'_>, from: Source) -> Result<Option<String>> {
-    let mut client: Option<String> = None;
+pub(super) fn client_id(claims: &Told<'_>, from: Source) -> Result<Text> {
+    let mut client: Option<Str<'_>> = None;
+    let mut place = None;
     for name in ["client_id", "cid", "appid"] {
         let Some(value) = from.claim(claims, name) else { continue };
-        let value = value.as_str().filter(|value| !value.is_empty());
-        let value = value.ok_or_else(|| NO_CLIENT.about_claim(name))?;
-        if client.as_ref().is_some_and(|client| **client != *value) {
+        let own = value.as_json_str().filter(|own| !own.raw().is_empty());
+        let own = own.ok_or_else(|| NO_CLIENT.about_claim(name))?;
+        if client.is_some_and(|client| client != own) {
             return Err(TWO_CLIENTS.about_claim(name));
         }
-        client = Some(value.into_owned());
+        client = Some(own);
+        place = claims.place(name);
     }
-    Ok(client)
+    Ok(Text::at(place, claims.text))
 }
 
 /// The tenant by the claim of this name: a text, or a whole number.
-pub(super) fn tenant(claims: &Told<'_>, name: Option<&str>) -> Option<String> {
-    let value = claims.given(name?)?;
-    let number = || value.as_u64().map(|number| number.to_string());
-    let tenant = value.as_str().map(Cow::into_owned).or_else(number);
-    tenant.filter(|tenant| !tenant.is_empty())
+pub(super) fn tenant(claims: &Told<'_>, name: Option<&str>) -> Text {
+    let Some(name) = name else { return Text::Nothing };
+    let Some(value) = claims.given(name) else { return Text::Nothing };
+    match (value.as_json_str(), claims.place(name)) {
+        (Some(text), _) if text.raw().is_empty() => Text::Nothing,
+        (Some(_), place @ Some(_)) => Text::at(place, claims.text),
+        (Some(text), None) => Text::own(text.decode()),
+        (None, _) => value.as_u64().map_or(Text::Nothing, |number| Text::own(number.to_string())),
+    }
 }
 
 /// Whether `aud` is there, and whether it names this API.
@@ -156,26 +269,15 @@ pub(super) fn audience(claims: &Value<'_>, apis: &[String]) -> Option<bool> {
 }
 
 /// `scope` (RFC 9068 section 2.2.3), or `scp`, as Entra (a text) and Okta (a list) have it.
-pub(super) fn scopes<'a>(claims: &Told<'a>) -> Vec<Cow<'a, str>> {
-    let Some(value) = claims.given("scope").or_else(|| claims.given("scp")) else {
-        return Vec::new();
-    };
-    if value.kind() == Kind::Array {
-        // A list that holds anything else grants nothing.
-        return value
-            .elements()
-            .map(|scope| scope.as_str())
-            .collect::<Option<_>>()
-            .unwrap_or_default();
-    }
-    match value.as_str() {
-        Some(Cow::Borrowed(text)) => {
-            text.split(' ').filter(|s| !s.is_empty()).map(Cow::Borrowed).collect()
+pub(super) fn scopes(claims: &Told<'_>) -> Granted {
+    let name = if claims.given("scope").is_some() { "scope" } else { "scp" };
+    match claims.given(name) {
+        Some(list) if list.kind() == Kind::Array => {
+            // A list that holds anything else grants nothing.
+            let scopes = list.elements().map(|scope| scope.as_str().map(Into::into));
+            Granted::Own(scopes.collect::<Option<_>>().unwrap_or_default())
         }
-        Some(Cow::Owned(text)) => {
-            text.split(' ').filter(|s| !s.is_empty()).map(|s| Cow::Owned(s.to_owned())).collect()
-        }
-        None => Vec::new(),
+        _ => Granted::Listed(claims.string(name)),
     }
 }
 

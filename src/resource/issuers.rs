@@ -6,7 +6,7 @@ use crate::base::json;
 use crate::base::process::enter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::KeySource;
-use crate::jwt::{Policy, Verified, Verifier, danger_decode_unverified};
+use crate::jwt::{Found, Marks, Policy, Verified, Verifier, danger_decode_unverified};
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
@@ -18,7 +18,7 @@ pub(super) struct Issuers(Vec<Issuer>);
 /// An issuer, with a verifier that may have to wait for its keys.
 pub(super) struct Issuer {
     /// Empty for our own sessions, if their tokens name no issuer.
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     /// Whether these are the access tokens of our own sessions.
     pub(super) is_sessions: bool,
     pub(super) rule: DoorRule,
@@ -44,35 +44,80 @@ impl Issuers {
         self.0.iter().find(|issuer| issuer.is_sessions)
     }
 
+    /// The only one.
+    pub(super) fn only(&self) -> Option<&Issuer> {
+        if let [only] = self.0.as_slice() { Some(only) } else { None }
+    }
+
     /// Whose token it says it is. With one issuer nothing is read before the signature is good;
     /// with several, only `iss`, which chooses the keys and is checked against the issuer again by
     /// these; and where sessions have the name of another issuer, that it is of a session (`sid`).
     pub(super) fn of(&self, token: &str) -> Result<&Issuer> {
-        if let [only] = self.0.as_slice() {
+        if let Some(only) = self.only() {
             return Ok(only);
         }
-        if token.len() > LONGEST {
-            return Err(ErrorKind::TokenTooLarge.into());
+        check_length(token)?;
+        Verifier::choose(token.as_bytes(), |claims| self.named_by(claims))
+    }
+
+    /// Verifies a token by the issuer whose it says it is, if that one may be chosen; tells each
+    /// claim to `marks`. The issuer is told as soon as it is chosen.
+    pub(super) fn verify<'i>(
+        &'i self,
+        token: &str,
+        marks: &mut impl Marks,
+        chosen: &mut Option<&'i Issuer>,
+        may_be: impl FnOnce(&Issuer) -> Result<()>,
+    ) -> Result<Verified> {
+        if let Some(only) = self.only() {
+            *chosen = Some(only);
+            may_be(only)?;
+            return only.verify(token, marks);
         }
-        let unverified = danger_decode_unverified(token)?;
-        let claims = json::Value::from_checked(unverified.claims_json());
-        let (named, missing) = match claims.member("iss") {
-            Some(named) => (named.as_str().ok_or_else(|| UNKNOWN.about_claim("iss"))?, UNKNOWN),
-            None => (Cow::Borrowed(""), NO_ISSUER),
+        check_length(token)?;
+        let verified = Verifier::verify_choosing(token.as_bytes(), marks, |claims| {
+            let issuer = self.named_by(claims)?;
+            *chosen = Some(issuer);
+            may_be(issuer)?;
+            issuer.verifier()
+        });
+        verified.map_err(|error| if chosen.is_some() { explained(error, token) } else { error })
+    }
+
+    fn named_by(&self, claims: &Found<'_>) -> Result<&Issuer> {
+        let unknown = |_| UNKNOWN.about_claim("iss");
+        let named = claims.issuer().map_err(unknown)?;
+        let fits = |issuer: &&Issuer| match named {
+            Some(named) => named == *issuer.name,
+            None => issuer.name.is_empty(),
         };
-        let of_session = claims.member("sid").is_some();
-        let fits = |issuer: &&Issuer| *issuer.name == *named;
-        let best = |issuer: &&Issuer| fits(issuer) && issuer.is_sessions == of_session;
+        let best = |issuer: &&Issuer| fits(issuer) && issuer.is_sessions == claims.has_session();
         let mut all = self.0.iter();
         let found = all.clone().find(best).or_else(|| all.find(fits));
-        found.ok_or_else(|| missing.about_claim("iss"))
+        found.ok_or_else(|| if named.is_some() { UNKNOWN } else { NO_ISSUER }.about_claim("iss"))
+    }
+}
+
+fn check_length(token: &str) -> Result<()> {
+    if token.len() > LONGEST { Err(ErrorKind::TokenTooLarge.into()) } else { Ok(()) }
+}
+
+/// The refusal of a verifier, in the words of a door.
+#[cold]
+fn explained(error: Error, token: &str) -> Error {
+    match error.kind() {
+        // Said of tokens alone whose signature and claims are good.
+        ErrorKind::InvalidType => other_type(token),
+        ErrorKind::MissingClaim if error.claim() == Some("aud") => NO_AUDIENCE.about_claim("aud"),
+        ErrorKind::InvalidIssuer => UNKNOWN.about_claim("iss"),
+        _ => error,
     }
 }
 
 impl Issuer {
     /// Fetches the keys, unless their server is out of reach.
     pub(super) fn new(
-        name: String,
+        name: Arc<str>,
         keys: Arc<dyn KeySource>,
         policy: Policy,
         rule: DoorRule,
@@ -93,17 +138,10 @@ impl Issuer {
         Self { is_sessions: true, ..self }
     }
 
-    /// Verifies a token; for one of another type, the error names that type.
-    pub(super) fn verify(&self, token: &str) -> Result<Verified> {
-        self.verifier()?.verify(token).map_err(|error| match error.kind() {
-            // Said of tokens alone whose signature and claims are good.
-            ErrorKind::InvalidType => other_type(token),
-            ErrorKind::MissingClaim if error.claim() == Some("aud") => {
-                NO_AUDIENCE.about_claim("aud")
-            }
-            ErrorKind::InvalidIssuer => UNKNOWN.about_claim("iss"),
-            _ => error,
-        })
+    /// Verifies a token, and tells each claim to `marks`.
+    pub(super) fn verify(&self, token: &str, marks: &mut impl Marks) -> Result<Verified> {
+        let verified = self.verifier()?.verify_marking(token.as_bytes(), marks);
+        verified.map_err(|error| explained(error, token))
     }
 
     #[inline]
@@ -121,13 +159,18 @@ impl Issuer {
 
 /// Whether the text is a JWS by its form: three parts, of which the first is a JSON object.
 pub(super) fn is_jws(text: &str) -> bool {
-    let mut parts = text.split('.');
-    let (Some(header), 2) = (parts.next(), parts.count()) else { return false };
+    let mut dots = memchr::memchr_iter(b'.', text.as_bytes());
+    let Some(header) = dots.next().and_then(|first| text.get(..first)) else { return false };
     // `{"`, as nearly all headers begin.
-    header.starts_with("eyJ")
-        || crate::base::b64::decode(header.as_bytes()).is_ok_and(|header| {
-            json::parse(&header).is_ok_and(|header| header.kind() == json::Kind::Object)
-        })
+    dots.count() == 1
+        && (header.starts_with("eyJ") || is_object(header))
+}
+
+#[cold]
+fn is_object(header: &str) -> bool {
+    crate::base::b64::decode(header.as_bytes()).is_ok_and(|header| {
+        json::parse(&header).is_ok_and(|header| header.kind() == json::Kind::Object)
+    })
 }
 
 #[cold]
@@ -144,7 +187,7 @@ const NO_ISSUER: Error = Error::new(
     ErrorKind::MissingClaim,
     "The token has no `iss`, by which the one of several issuers is chosen.",
 );
-const UNKNOWN: Error = Error::new(
+pub(super) const UNKNOWN: Error = Error::new(
     ErrorKind::InvalidIssuer,
     "The token's issuer is not among those that this API accepts: they are compared byte by byte, a slash at the end counts. Name it in `issuers` if it should be one.",
 );

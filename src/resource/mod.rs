@@ -15,17 +15,18 @@ mod claims;
 mod issuers;
 mod memory;
 mod presented;
+mod proven;
 mod rule;
 mod server;
 
 /// The place that decides, for [`Demand::decided_by`].
 pub use crate::apikey::CredentialPlace;
-pub(crate) use access::Proven;
 pub use access::{Access, AccessKind, Demand};
 pub use asked::IntrospectionOptions;
 pub(crate) use builder::OwnSessions;
 pub use builder::ResourceServerBuilder;
 pub(crate) use presented::Authorized;
 pub use presented::Presented;
+pub(crate) use proven::Proven;
 pub use rule::DoorRule;
 pub use server::ResourceServer;

@@ -1,20 +1,20 @@
 //! The one call that says who calls.
 
-use super::access::{Access, AccessKind, Demand, Proven};
+use super::access::{Access, AccessKind, Demand};
 use super::asked::Asked;
 use super::builder::{LEEWAY, ResourceServerBuilder};
-use super::claims::{self, Source, Told, check_kind};
-use super::issuers::{Issuer, Issuers, is_jws};
+use super::claims::{self, Granted, Places, Source, Text, Told, check_kind};
+use super::issuers::{Issuer, Issuers, UNKNOWN, is_jws};
 use super::presented::{Authorized, Presented};
+use super::proven::{Claims, Proven, Token};
 use super::rule::DoorRule;
 use crate::apikey::{ApiKeys, Check, CredentialPlace};
 use crate::base::clock::{Clock, plausible};
-use crate::base::json;
 use crate::base::presented::{Form, not_a_token, recognized};
 use crate::base::secret::Secret;
 use crate::base::text::lacking;
 use crate::error::{Error, ErrorKind, Result};
-use crate::jwt::{RevocationList, check_introspected};
+use crate::jwt::{RevocationList, Verified, check_introspected, mark};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
@@ -107,11 +107,11 @@ impl ResourceServer {
             // The key comes last: it may have a rate, of which a bad token shall take nothing.
             (Some(given), Some(key), Some(Authorization)) => {
                 let access = self.check_authorized(given, demand)?;
-                same_tenant(&self.0.key(key, &demand.of_the_other())?.access, demand)?;
+                same_tenant(self.0.key(key, &demand.of_the_other())?.tenant(), demand)?;
                 Ok(access)
             }
             (Some(given), Some(key), Some(ApiKey)) => {
-                same_tenant(&self.check_authorized(given, &demand.of_the_other())?, demand)?;
+                same_tenant(self.prove(given, &demand.of_the_other())?.tenant(), demand)?;
                 self.0.key(key, demand).map(Proven::access)
             }
         }
@@ -133,12 +133,22 @@ impl ResourceServer {
     pub(crate) fn prove(&self, given: Authorized<'_>, demand: &Demand<'_>) -> Result<Proven> {
         let inner = &*self.0;
         let token = match given {
-            Authorized::ApiKey(key) => return inner.key(key, demand),
-            Authorized::Bearer("") => return Err(ErrorKind::MissingCredentials.into()),
+            Authorized::ApiKey(key) => {
+                demand.takes(AccessKind::ApiKey)?;
+                return inner.key(key, demand);
+            }
             Authorized::Bearer(token) => token,
         };
+        if let Some(issuers) = &inner.issuers
+            && is_jws(token)
+        {
+            return inner.jwt_of_any(issuers, token, demand);
+        }
+        demand.takes(self.kind_of_other(token))?;
+        if token.is_empty() {
+            return Err(ErrorKind::MissingCredentials.into());
+        }
         match (&inner.issuers, &inner.asked) {
-            (Some(issuers), _) if is_jws(token) => inner.jwt(issuers.of(token)?, token, demand),
             (_, Some(asked)) => match inner.own_key(token, demand) {
                 Some(outcome) => outcome,
                 None => inner.opaque(asked, token, demand),
@@ -160,22 +170,29 @@ impl ResourceServer {
 
     /// Who calls, by the access token of a session of our own: no other is looked at.
     pub(crate) fn prove_session(&self, token: &str, demand: &Demand<'_>) -> Result<Proven> {
-        let sessions = self.0.issuers.as_ref().and_then(Issuers::sessions);
-        self.0.jwt(sessions.ok_or(NO_SESSIONS)?, token, demand)
+        demand.takes(AccessKind::Session)?;
+        let sessions = self.0.issuers.as_ref().and_then(Issuers::sessions).ok_or(NO_SESSIONS)?;
+        let mut places = Places::default();
+        let verified = sessions.verify(token, &mut places)?;
+        self.0.jwt(sessions, verified, &places, demand)
     }
 
     /// What kind of credential stands behind `Bearer`, before anything of it is proved.
     pub(crate) fn kind_of(&self, token: &str) -> AccessKind {
+        match &self.0.issuers {
+            Some(issuers) if is_jws(token) => issuers.of(token).map_or(AccessKind::Jwt, kind_by),
+            _ => self.kind_of_other(token),
+        }
+    }
+
+    /// The same of what is not a JWT of an issuer.
+    fn kind_of_other(&self, token: &str) -> AccessKind {
         let inner = &*self.0;
         let is_own_key = || inner.api_keys.as_ref().is_some_and(|keys| keys.has_form_of_own(token));
-        match &inner.issuers {
-            Some(issuers) if is_jws(token) => match issuers.of(token) {
-                Ok(issuer) if issuer.is_sessions => AccessKind::Session,
-                _ => AccessKind::Jwt,
-            },
+        match &inner.api_keys {
             _ if inner.asked.is_some() && !is_own_key() => AccessKind::Opaque,
-            _ if inner.api_keys.is_some() => AccessKind::ApiKey,
-            _ => AccessKind::Opaque,
+            Some(_) => AccessKind::ApiKey,
+            None => AccessKind::Opaque,
         }
     }
 
@@ -185,10 +202,8 @@ impl ResourceServer {
     }
 }
 
-impl Proven {
-    fn access(self) -> Access {
-        self.access
-    }
+const fn kind_by(issuer: &Issuer) -> AccessKind {
+    if issuer.is_sessions { AccessKind::Session } else { AccessKind::Jwt }
 }
 
 /// The same refusal of a text that is no token, with what it can be told to be.
@@ -206,8 +221,8 @@ fn strange(token: &str, refusal: Error) -> Error {
 }
 
 /// A credential that does not decide belongs to the tenant that is demanded, or to none.
-fn same_tenant(other: &Access, demand: &Demand<'_>) -> Result<()> {
-    match (demand.tenant, &other.tenant) {
+fn same_tenant(other: Option<&str>, demand: &Demand<'_>) -> Result<()> {
+    match (demand.tenant, other) {
         (Some(wanted), Some(tenant)) if tenant != wanted => Err(OTHER_TENANT),
         _ => Ok(()),
     }
@@ -248,23 +263,29 @@ impl Inner {
         if let Some(unmet) = unmet {
             return Err(unmet);
         }
-        let scopes = grant.scopes().split(' ').filter(|scope| !scope.is_empty());
-        let access = Access {
-            kind: AccessKind::ApiKey,
-            issuer: None,
-            subject: Some(grant.owner().to_owned()),
-            tenant: Some(grant.tenant().to_owned()).filter(|tenant| !tenant.is_empty()),
-            client_id: Some(grant.key_id().to_owned()),
-            scopes: scopes.map(str::to_owned).collect(),
-            expires_at: grant.expires_at(),
-            claims_json: "{}".to_owned(),
-        };
-        Ok(Proven { access, grant: Some(grant), session: None })
+        Ok(Proven::by_key(grant))
     }
 
-    fn jwt(&self, issuer: &Issuer, token: &str, demand: &Demand<'_>) -> Result<Proven> {
-        let verified = issuer.verify(token)?;
-        let claims = Told::of(verified.claims());
+    /// A JWT, of the issuer whose it says it is.
+    fn jwt_of_any(&self, issuers: &Issuers, token: &str, demand: &Demand<'_>) -> Result<Proven> {
+        let (mut places, mut chosen) = (Places::default(), None);
+        let may_be = |issuer: &Issuer| demand.takes(kind_by(issuer));
+        let verified = issuers.verify(token, &mut places, &mut chosen, may_be);
+        match chosen {
+            Some(issuer) => self.jwt(issuer, verified?, &places, demand),
+            // Of whatever issuer it is, it is a JWT.
+            None => Err(demand.takes(AccessKind::Jwt).err().or(verified.err()).unwrap_or(UNKNOWN)),
+        }
+    }
+
+    fn jwt(
+        &self,
+        issuer: &Issuer,
+        verified: Verified,
+        places: &Places,
+        demand: &Demand<'_>,
+    ) -> Result<Proven> {
+        let claims = Told::new(verified.claims_json(), verified.claims(), places);
         check_kind(&claims, Source::Token)?;
         // RFC 9068 section 2.2, but for `jti`, which says nothing here.
         for name in ["sub", "iat", "client_id"].into_iter().filter(|_| issuer.rule.is_profiled()) {
@@ -272,20 +293,24 @@ impl Inner {
                 return Err(NOT_PROFILED.about_claim(name));
             }
         }
-        if verified.subject().is_some_and(|subject| subject.is_empty()) {
+        let subject = claims.string("sub");
+        if subject.within(verified.claims_json()).is_some_and(str::is_empty) {
             return Err(NO_SUBJECT.about_claim("sub"));
         }
-        let session = claims.given("sid").filter(|_| issuer.is_sessions);
-        let session = session.and_then(|id| id.as_str()).map(Cow::into_owned);
-        let about = About {
-            kind: if issuer.is_sessions { AccessKind::Session } else { AccessKind::Jwt },
-            issuer: Some(issuer.name.clone()).filter(|name| !name.is_empty()),
-            subject: verified.subject().map(Cow::into_owned),
-            client_id: claims::client_id(&claims, Source::Token)?,
+        let client_id = claims::client_id(&claims, Source::Token)?;
+        let (tenant, scopes) =
+            self.admit(&client_id, &claims, demand, &issuer.rule, issuer.leeway)?;
+        let token = Token {
+            issuer: Some(&issuer.name).filter(|name| !name.is_empty()).map(Arc::clone),
+            subject,
+            tenant,
+            client_id,
+            session: if issuer.is_sessions { claims.string("sid") } else { Text::Nothing },
+            scopes,
             expires_at: verified.expires_at().and_then(|end| u64::try_from(end).ok()),
+            claims: Claims::Signed(verified),
         };
-        let access = self.admit(about, &claims, demand, &issuer.rule, issuer.leeway)?;
-        Ok(Proven { access, grant: None, session })
+        Ok(Proven::by_token(kind_by(issuer), token))
     }
 
     fn opaque(&self, asked: &Asked, token: &str, demand: &Demand<'_>) -> Result<Proven> {
@@ -293,7 +318,8 @@ impl Inner {
         if !answer.active {
             return Err(ErrorKind::TokenInactive.into());
         }
-        let claims = Told::of(json::parse(answer.claims_json.as_bytes())?);
+        let (mut places, text) = (Places::default(), &answer.claims_json);
+        let claims = Told::new(text, mark(text, &mut places)?, &places);
         check_kind(&claims, Source::Answer)?;
         let server = asked.issuer();
         let named = claims.given("iss").and_then(|issuer| issuer.as_str());
@@ -316,50 +342,54 @@ impl Inner {
         {
             return Err(OTHER_ISSUER.about_claim("iss"));
         }
-        let about = About {
-            kind: AccessKind::Opaque,
-            issuer,
-            subject: answer.subject.clone(),
-            client_id: claims::client_id(&claims, Source::Answer)?,
+        let client_id = claims::client_id(&claims, Source::Answer)?;
+        let (tenant, scopes) = self.admit(&client_id, &claims, demand, rule, leeway)?;
+        let token = Token {
+            issuer: issuer.map(Into::into),
+            subject: answer.subject.as_deref().map_or(Text::Nothing, Text::own),
+            tenant,
+            client_id,
+            session: Text::Nothing,
+            scopes,
             expires_at: answer.expires_at,
+            claims: Claims::Answered(answer),
         };
-        let access = self.admit(about, &claims, demand, rule, leeway)?;
-        Ok(Proven { access, grant: None, session: None })
+        Ok(Proven::by_token(AccessKind::Opaque, token))
     }
 
-    /// Holds a good token against whose tokens are accepted, and against what the call demands.
+    /// Checks a good token by whose tokens are accepted, and by what the call demands. Its tenant,
+    /// and what was granted.
     fn admit(
         &self,
-        about: About,
+        client: &Text,
         claims: &Told<'_>,
         demand: &Demand<'_>,
         rule: &DoorRule,
         leeway: u64,
-    ) -> Result<Access> {
+    ) -> Result<(Text, Granted)> {
+        let text = claims.text;
         let scopes = claims::scopes(claims);
         let tenant = claims::tenant(claims, rule.tenant_claim.as_deref());
-        rule.check_client(about.client_id.as_deref())?;
+        rule.check_client(client.within(text))?;
         rule.values.check(&claims.claims)?;
-        if demand.tenant.is_some() && demand.tenant != tenant.as_deref() {
-            return Err(match (&rule.tenant_claim, &tenant) {
+        let named = tenant.within(text);
+        if demand.tenant.is_some() && demand.tenant != named {
+            return Err(match (&rule.tenant_claim, named) {
                 (None, _) => NO_TENANT_CLAIM,
                 (Some(_), None) => NO_TENANT,
                 (Some(_), Some(_)) => OTHER_TENANT,
             });
         }
-        if demand.scopes.iter().any(|wanted| !scopes.iter().any(|granted| granted == wanted)) {
+        let has = |wanted: &&str| scopes.has(text, wanted);
+        if !demand.scopes.iter().all(has) {
             return Err(lacking(demand.scopes));
         }
-        let has = |wanted: &&str| scopes.iter().any(|granted| granted == wanted);
         if !demand.any_scopes.is_empty() && !demand.any_scopes.iter().any(has) {
             return Err(lacking(demand.any_scopes));
         }
         demand.claims.map_or(Ok(()), |wanted| wanted.check(&claims.claims))?;
         self.check_sign_in(claims, demand, leeway)?;
-        let About { kind, issuer, subject, client_id, expires_at } = about;
-        let scopes = scopes.into_iter().map(Cow::into_owned).collect();
-        let claims_json = claims.claims.raw().to_owned();
-        Ok(Access { kind, issuer, subject, tenant, client_id, scopes, expires_at, claims_json })
+        Ok((tenant, scopes))
     }
 
     /// How, and when, the user has signed in (RFC 9470).
@@ -399,15 +429,6 @@ impl Inner {
 /// How many seconds after a sign-in the token of it is issued at the latest, and not one of a
 /// refresh.
 const AT_ONCE: f64 = 60.0;
-
-/// What is known of a token's user before the call's demands are looked at.
-struct About {
-    kind: AccessKind,
-    issuer: Option<String>,
-    subject: Option<String>,
-    client_id: Option<String>,
-    expires_at: Option<u64>,
-}
 
 const TWO: Error = Error::new(
     ErrorKind::SeveralCredentials,

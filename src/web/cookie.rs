@@ -345,23 +345,24 @@ pub(crate) fn read_cookies<'h, const N: usize>(
         if length > Cookie::MAX_HEADER {
             return Err(malformed("The Cookie header has more than 64 KiB."));
         }
-        // A text is split faster than bytes are.
-        match std::str::from_utf8(header) {
-            Ok(text) => {
-                text.split(';').try_for_each(|pair| take(pair.as_bytes(), names, &mut found))?;
-            }
-            Err(_) => {
-                let mut pairs = header.split(|byte| *byte == b';');
-                pairs.try_for_each(|pair| take(pair, names, &mut found))?;
-            }
+        let mut start = 0;
+        for end in memchr::memchr_iter(b';', header).chain([header.len()]) {
+            take(header.get(start..end).unwrap_or_default(), names, &mut found)?;
+            start = end + 1;
+        }
+        // Where a server has joined two headers by a comma, ours may stand behind one.
+        if memchr::memchr(b',', header).is_some() {
+            header.split(|byte| *byte == b';').try_for_each(|pair| is_not_joined(pair, names))?;
         }
     }
     let mut values = [None; N];
     for (place, value) in values.iter_mut().zip(found) {
         *place = match value {
             Some(b"") | None => None,
+            // No early exit, so that the compiler looks at many at once.
             Some(value)
-                if value.len() <= Cookie::MAX_PAIR && value.iter().all(|b| is_octet(*b)) =>
+                if value.len() <= Cookie::MAX_PAIR
+                    && value.iter().fold(true, |good, byte| good & is_octet(*byte)) =>
             {
                 std::str::from_utf8(value).ok()
             }
@@ -376,30 +377,41 @@ pub(crate) fn read_cookies<'h, const N: usize>(
 }
 
 /// Takes one pair of a header.
+#[inline]
 fn take<'h, const N: usize>(
     pair: &'h [u8],
     names: [&str; N],
     found: &mut [Option<&'h [u8]>; N],
 ) -> Result<()> {
-    let Some(at) = pair.iter().position(|byte| *byte == b'=') else { return Ok(()) };
-    let (name, value) = pair.split_at(at);
-    let (name, value) = (trim(name), trim(value.get(1..).unwrap_or_default()));
-    if let Some((_, place)) = names.iter().zip(found).find(|(own, _)| own.as_bytes() == name) {
-        return match place.replace(value) {
-            None => Ok(()),
-            Some(_) => Err(malformed(
-                "The Cookie header names this cookie twice; another host may have planted one.",
-            )),
-        };
+    let Some((name, value)) = split(pair) else { return Ok(()) };
+    let place = names.iter().zip(found).find(|(own, _)| own.as_bytes() == name);
+    match place.and_then(|(_, place)| place.replace(trim(value))) {
+        None => Ok(()),
+        Some(_) => Err(malformed(
+            "The Cookie header names this cookie twice; another host may have planted one.",
+        )),
     }
-    // Where a server has joined two headers by a comma, ours may stand behind one.
+}
+
+/// The name of a pair, and what is behind the sign.
+#[inline]
+fn split(pair: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (name, value) = pair.split_at(pair.iter().position(|byte| *byte == b'=')?);
+    Some((trim(name), value.get(1..).unwrap_or_default()))
+}
+
+/// Refuses a pair of another name in which one of ours stands behind a comma.
+#[cold]
+fn is_not_joined<const N: usize>(pair: &[u8], names: [&str; N]) -> Result<()> {
+    let Some((own, value)) = split(pair) else { return Ok(()) };
     let is_ours = |part: &[u8]| {
         names.iter().any(|name| {
             let rest = trim(part).strip_prefix(name.as_bytes());
             rest.is_some_and(|rest| trim(rest).starts_with(b"="))
         })
     };
-    if value.contains(&b',') && value.split(|byte| *byte == b',').skip(1).any(is_ours) {
+    let is_own = names.iter().any(|name| name.as_bytes() == own);
+    if !is_own && value.split(|byte| *byte == b',').skip(1).any(is_ours) {
         return Err(malformed(
             "Cookie headers were joined by a comma; have the server join them by a semicolon.",
         ));

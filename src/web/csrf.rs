@@ -14,6 +14,7 @@ use crate::crypto::{Hash, constant_time_eq, hmac};
 use crate::error::{Error, ErrorKind, Remedy, Result};
 use std::sync::Arc;
 
+const LABEL: &[u8] = b"gk-csrf1";
 const RANDOM: usize = 16;
 const MAC: usize = 32;
 /// A token's length in characters: 48 bytes in base64url.
@@ -225,9 +226,17 @@ impl Csrf {
 
     fn mac(&self, session_id: &str, random: &[u8]) -> [u8; MAC] {
         let length = (session_id.len() as u64).to_be_bytes();
-        let message = [b"gk-csrf1", &length[..], session_id.as_bytes(), random].concat();
+        let mut message = [0; LABEL.len() + 8 + LONGEST_ID + RANDOM];
+        let mut end = 0;
+        for part in [LABEL, &length, session_id.as_bytes(), random] {
+            if let Some(room) = message.get_mut(end..).and_then(|rest| rest.get_mut(..part.len())) {
+                room.copy_from_slice(part);
+            }
+            end += part.len();
+        }
         let mut out = [0; 64];
-        self.key.sign(&message, &mut out).try_into().unwrap_or([0; MAC])
+        let message = message.get(..end).unwrap_or_default();
+        self.key.sign(message, &mut out).try_into().unwrap_or([0; MAC])
     }
 }
 

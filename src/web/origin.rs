@@ -14,6 +14,8 @@ pub(crate) struct Origins(Vec<Origin>);
 
 #[derive(Clone, Debug)]
 struct Origin {
+    /// As browsers write it.
+    text: String,
     https: bool,
     host: String,
     port: u16,
@@ -30,7 +32,8 @@ impl Origins {
             return Err(NOT_HTTPS.about_claim("origins"));
         }
         let host = url.host.to_ascii_lowercase();
-        self.0.push(Origin { https: url.https, host, port: url.port });
+        let text = text.to_ascii_lowercase();
+        self.0.push(Origin { text, https: url.https, host, port: url.port });
         Ok(())
     }
 
@@ -40,6 +43,9 @@ impl Origins {
 
     /// Whether the value of an `Origin` header is one of ours.
     pub(crate) fn has(&self, header: &[u8]) -> bool {
+        if self.0.iter().any(|own| own.text.as_bytes() == header) {
+            return true;
+        }
         let Some(text) = header.get(..header.len().min(LONGEST + 1)) else { return false };
         let Some(url) = std::str::from_utf8(text).ok().and_then(bare) else { return false };
         self.0.iter().any(|own| {
