@@ -4,7 +4,7 @@
 use crate::apikey::{Cidr, parse_ip};
 use crate::base::text::argument;
 use crate::error::{Error, ErrorKind, Result};
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// How many proxies in a row are looked at.
 const MOST: usize = 32;
@@ -86,6 +86,14 @@ impl Proxies {
         if collapsed && !self.exact_names {
             return None;
         }
+        let mut all = lines.clone();
+        if let (Some(only), None) = (all.next(), all.next())
+            && memchr::memchr(b',', only).is_none()
+        {
+            // The first is the last: it is the caller, whoever that is.
+            let text = std::str::from_utf8(self.address_of(trim(only))?).ok()?;
+            return address(text);
+        }
         let elements = lines.clone().rev().flat_map(|line| line.rsplit(|byte| *byte == b','));
         let mut last = None;
         for element in elements.map(trim).filter(|element| !element.is_empty()).take(MOST) {
@@ -132,9 +140,37 @@ fn address(text: &str) -> Option<IpAddr> {
         }
         None => text,
     };
+    if let Some(plain) = plain_ipv4(bare.as_bytes()) {
+        return Some(plain.into());
+    }
     let (bare, _zone) = bare.split_once('%').unwrap_or((bare, ""));
     let with_port = || bare.parse::<SocketAddr>().ok().map(|both| both.ip());
     parse_ip(bare).or_else(with_port).map(|address| address.to_canonical())
+}
+
+/// An IPv4 address as nearly all are written; the others are for the parser of the library.
+fn plain_ipv4(text: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0; 4];
+    let mut parts = octets.iter_mut();
+    let mut part = parts.next()?;
+    let (mut number, mut digits) = (0_u32, 0);
+    for byte in text {
+        match byte {
+            // A zero in front is none of ours: some read octal numbers by it.
+            b'0'..=b'9' if digits < 3 && (digits == 0 || number > 0) => {
+                number = number * 10 + u32::from(byte - b'0');
+                digits += 1;
+            }
+            b'.' if digits > 0 => {
+                *part = u8::try_from(number).ok()?;
+                part = parts.next()?;
+                (number, digits) = (0, 0);
+            }
+            _ => return None,
+        }
+    }
+    *part = u8::try_from(number).ok().filter(|_| digits > 0)?;
+    parts.next().is_none().then(|| octets.into())
 }
 
 /// The part of an address that limits count by: all of an IPv4 address, so many bits of another.
@@ -173,6 +209,28 @@ pub(super) fn header_name(name: &str, argument_name: &'static str) -> Result<Str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plain_address_is_what_the_library_reads() {
+        let pieces = ["0", "1", "9", "10", "99", "255", "256", "00", "01", "", "1000", "a", "+1", " 1"];
+        let mut read = 0;
+        for a in pieces {
+            for b in pieces {
+                for text in [
+                    format!("{a}.{b}.0.7"),
+                    format!("127.0.{a}.{b}"),
+                    format!("{a}.{b}"),
+                    format!("1.{a}.2.{b}."),
+                    format!("1.2.{a}.{b}.5"),
+                ] {
+                    let plain = plain_ipv4(text.as_bytes());
+                    assert_eq!(plain, text.parse().ok(), "{text}");
+                    read += u32::from(plain.is_some());
+                }
+            }
+        }
+        assert_eq!(read, 2 * 6 * 6);
+    }
 
     #[test]
     fn a_limit_counts_an_ipv6_network_and_an_ipv4_address() {

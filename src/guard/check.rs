@@ -5,7 +5,7 @@
 
 use super::access::{Access, Known, ProvedBy};
 use super::credential::{Credential, Found};
-use super::decision::{Decision, Headers};
+use super::decision::{Decision, Headers, Rated};
 use super::demand::{Callers, CsrfRule, Demand, Pair, Slices};
 use super::limit::TakenAll;
 use super::request::{Read, Request};
@@ -259,13 +259,13 @@ impl Inner {
         known: &'a Known,
         demand: &'a Demand,
         taken: &'a TakenAll,
-    ) -> impl Iterator<Item = (&'a str, RateLeft)> + Clone {
+    ) -> impl Iterator<Item = Rated<'a>> + Clone {
         let other = known.other.as_ref().and_then(Access::known);
         let all = [Some(known), other].into_iter().flatten();
         let grants = all.filter_map(|known| known.proven().grant());
-        let keys = grants.filter_map(|grant| Some(("key", grant.rate_left()?)));
+        let keys = grants.filter_map(|grant| grant.rate_left().map(Rated::of_key));
         let limits = demand.inner.limits.iter().zip(taken.iter());
-        keys.chain(limits.map(|(limit, taken)| (&*limit.name, taken.left())))
+        keys.chain(limits.map(|(limit, taken)| limit.rated(taken)))
     }
 
     /// The answer of a refusal.
@@ -280,7 +280,8 @@ impl Inner {
             && let Some(rate) = keys.rate_of(id)
         {
             let reset_ms = u64::from(error.retry_after().unwrap_or(0));
-            headers.rates(std::iter::once(("key", RateLeft { rate, remaining: 0, reset_ms })));
+            let left = RateLeft { rate, remaining: 0, reset_ms };
+            headers.rates(std::iter::once(Rated::of_key(left)));
         }
         if let Some(cookies) = self.cookies.as_ref().filter(|_| ends_session) {
             headers.set_cookies(cookies.clear());

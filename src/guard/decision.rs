@@ -6,6 +6,7 @@ use super::problem;
 use crate::apikey::RateLeft;
 use crate::error::Error;
 use crate::session::SessionTokens;
+use crate::store::Rate;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -161,9 +162,7 @@ impl Headers {
         self.own.extend(values.into_iter().map(|value| ("Set-Cookie", value.into())));
     }
 
-    /// `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers): what is left, and
-    /// of what; times in whole seconds.
-    pub(super) fn rates<'n>(&mut self, rates: impl Iterator<Item = (&'n str, RateLeft)> + Clone) {
+    pub(super) fn rates<'n>(&mut self, rates: impl Iterator<Item = Rated<'n>> + Clone) {
         self.rates = Rates::of(rates);
     }
 
@@ -173,7 +172,25 @@ impl Headers {
     }
 }
 
-/// `RateLimit` and `RateLimit-Policy`: one text, that of the first up to here.
+/// What is left of a rate or limit.
+#[derive(Clone, Copy)]
+pub(super) struct Rated<'n> {
+    /// The name, in quotes.
+    pub(super) name: &'n str,
+    /// What `RateLimit-Policy` says of it, if that is known beforehand.
+    pub(super) policy: Option<&'n str>,
+    pub(super) left: RateLeft,
+}
+
+impl Rated<'_> {
+    /// Of an API key.
+    pub(super) const fn of_key(left: RateLeft) -> Self {
+        Self { name: "\"key\"", policy: None, left }
+    }
+}
+
+/// `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers): what is left, and of
+/// what; times in whole seconds. One text, that of the first up to here.
 #[derive(Default)]
 struct Rates(String, usize);
 
@@ -181,45 +198,48 @@ struct Rates(String, usize);
 const USUAL: usize = 192;
 
 impl Rates {
-    fn of<'n>(rates: impl Iterator<Item = (&'n str, RateLeft)> + Clone) -> Self {
-        let mut text = String::new();
-        for (name, RateLeft { remaining, reset_ms, .. }) in rates.clone() {
-            let reset = reset_ms.div_ceil(1000);
-            let comma = if text.is_empty() { "" } else { ", " };
+    fn of<'n>(rates: impl Iterator<Item = Rated<'n>> + Clone) -> Self {
+        let mut text = Vec::new();
+        for Rated { name, left, .. } in rates.clone() {
             if text.is_empty() {
                 text.reserve(USUAL);
+            } else {
+                text.extend_from_slice(b", ");
             }
-            add(&mut text, comma, name, (";r=", remaining.into()), (";t=", reset));
+            text.extend_from_slice(name.as_bytes());
+            push_number(&mut text, b";r=", left.remaining.into());
+            push_number(&mut text, b";t=", left.reset_ms.div_ceil(1000));
         }
         let end = text.len();
-        let mut comma = "";
-        for (name, RateLeft { rate, .. }) in rates {
-            let (burst, period) = (rate.burst.into(), rate.period.into());
-            add(&mut text, comma, name, (";q=", burst), (";w=", period));
-            comma = ", ";
+        for Rated { name, policy, left } in rates {
+            if text.len() > end {
+                text.extend_from_slice(b", ");
+            }
+            match policy {
+                Some(policy) => text.extend_from_slice(policy.as_bytes()),
+                None => push_policy(&mut text, name, left.rate),
+            }
         }
-        Self(text, end)
+        Self(String::from_utf8(text).unwrap_or_default(), end)
     }
 
     fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         let Self(text, end) = self;
         let parts = text.split_at_checked(*end).filter(|_| *end > 0);
-        parts.into_iter().flat_map(|(left, policy)| [("RateLimit", left), ("RateLimit-Policy", policy)])
+        let named = |(left, policy)| [("RateLimit", left), ("RateLimit-Policy", policy)];
+        parts.into_iter().flat_map(named)
     }
 }
 
-/// Adds one of a list: `"name";one=1;other=2`.
-fn add(text: &mut String, comma: &str, name: &str, one: (&str, u64), other: (&str, u64)) {
-    for part in [comma, "\"", name, "\"", one.0] {
-        text.push_str(part);
-    }
-    push_number(text, one.1);
-    text.push_str(other.0);
-    push_number(text, other.1);
+/// Adds what `RateLimit-Policy` says of a rate; the name is in quotes.
+pub(super) fn push_policy(text: &mut Vec<u8>, name: &str, rate: Rate) {
+    text.extend_from_slice(name.as_bytes());
+    push_number(text, b";q=", rate.burst.into());
+    push_number(text, b";w=", rate.period.into());
 }
 
-/// A number in decimal, without the machinery of formats: it is on the way of each request.
-fn push_number(text: &mut String, mut number: u64) {
+/// Adds a number in decimal, without the machinery of formats: it is on the way of each request.
+fn push_number(text: &mut Vec<u8>, before: &[u8], mut number: u64) {
     let mut digits = [b'0'; 20];
     let mut first = digits.len();
     for (at, digit) in digits.iter_mut().enumerate().rev() {
@@ -230,8 +250,8 @@ fn push_number(text: &mut String, mut number: u64) {
             break;
         }
     }
-    let digits = digits.get(first..).unwrap_or_default();
-    text.push_str(std::str::from_utf8(digits).unwrap_or_default());
+    text.extend_from_slice(before);
+    text.extend_from_slice(digits.get(first..).unwrap_or_default());
 }
 
 #[cfg(test)]
@@ -241,9 +261,9 @@ mod tests {
     #[test]
     fn numbers_are_written_as_they_are_by_format() {
         for number in [0, 1, 9, 10, 99, 100, 65_536, u64::from(u32::MAX), u64::MAX - 1, u64::MAX] {
-            let mut text = String::new();
-            push_number(&mut text, number);
-            assert_eq!(text, number.to_string());
+            let mut text = Vec::new();
+            push_number(&mut text, b"=", number);
+            assert_eq!(String::from_utf8(text).unwrap(), format!("={number}"));
         }
     }
 }

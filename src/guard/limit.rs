@@ -6,7 +6,8 @@
 //! up stays for as long as others have more to drain.
 
 use super::address::network;
-use crate::apikey::{RateLeft, gcra, parse_rate, rate_left, unit_of};
+use super::decision::{Rated, push_policy};
+use crate::apikey::{gcra, parse_rate, rate_left, unit_of};
 use crate::base::clock::{Clock, NANOS, plausible_nanos};
 use crate::base::process::brief;
 use crate::error::{Error, ErrorKind, Result};
@@ -23,8 +24,11 @@ const WAYS: usize = 16;
 #[derive(Clone, Debug)]
 pub(super) struct Limit {
     /// What is limited: demands of one name count together.
-    pub(super) name: String,
-    pub(super) rate: Rate,
+    name: String,
+    rate: Rate,
+    /// The name in quotes, and what `RateLimit-Policy` says of it.
+    shown: String,
+    policy: String,
 }
 
 impl Limit {
@@ -39,7 +43,17 @@ impl Limit {
         let rate = parse_rate(rate).map_err(|error| {
             error.with_kind(ErrorKind::InvalidConfiguration).about_claim("limit")
         })?;
-        Ok(Self { name: name.to_owned(), rate })
+        let shown = format!("\"{name}\"");
+        let mut policy = Vec::new();
+        push_policy(&mut policy, &shown, rate);
+        let policy = String::from_utf8(policy).unwrap_or_default();
+        Ok(Self { name: name.to_owned(), rate, shown, policy })
+    }
+
+    /// What is left of it.
+    pub(super) fn rated(&self, taken: &Taken) -> Rated<'_> {
+        let left = rate_left(taken.rate, taken.tat, taken.now);
+        Rated { name: &self.shown, policy: Some(&self.policy), left }
     }
 }
 
@@ -125,12 +139,6 @@ impl TakenAll {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Taken> + Clone {
         self.first.iter().chain(&self.more)
-    }
-}
-
-impl Taken {
-    pub(super) fn left(&self) -> RateLeft {
-        rate_left(self.rate, self.tat, self.now)
     }
 }
 

@@ -130,7 +130,7 @@ impl<'r> Request<'r> {
         names: &Names,
         read: &mut Read<'r>,
     ) -> Result<()> {
-        let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+        let is = |known: &[u8]| is_named(name, known);
         match name.len() {
             6 if is(b"cookie") => read.cookies.add(value),
             6 if is(b"origin") => read.origin.add(value)?,
@@ -254,7 +254,7 @@ impl<'r> Lines<'r> {
             Self::Once(value) => (Some(value), &[]),
             Self::Several => (None, request.headers),
         };
-        let all = all.iter().filter(move |(own, _)| own.eq_ignore_ascii_case(name));
+        let all = all.iter().filter(move |(own, _)| is_named(own, name));
         once.into_iter().chain(all.map(|(_, value)| *value))
     }
 }
@@ -270,9 +270,11 @@ pub(super) enum Sent<'r> {
 
 impl<'r> Sent<'r> {
     fn add(&mut self, value: &'r [u8]) -> Result<()> {
-        // No early exit, so that the compiler looks at many at once.
-        let is_bad = |byte: u8| is_control(byte) & (byte != b'\t');
-        if value.iter().fold(false, |bad, byte| bad | is_bad(*byte)) {
+        // Without an early exit the compiler looks at many at once. A tab is let in, and rare.
+        let least = value.iter().fold(u8::MAX, |least, byte| least.min(*byte));
+        let deletes = value.iter().fold(false, |found, byte| found | (*byte == 0x7f));
+        let is_bad = |byte: &u8| is_control(*byte) && *byte != b'\t';
+        if deletes || (least < b' ' && value.iter().any(is_bad)) {
             return Err(CONTROLS);
         }
         *self = if matches!(self, Self::Nothing) { Self::Once(value) } else { Self::Several };
@@ -286,14 +288,26 @@ impl<'r> Sent<'r> {
     pub(super) fn text(self, twice: impl FnOnce() -> Error) -> Result<Option<&'r str>> {
         match self {
             Self::Nothing => Ok(None),
-            Self::Once(value) => std::str::from_utf8(value).map(Some).map_err(|_| NOT_UTF8),
+            Self::Once(value) => simdutf8::basic::from_utf8(value).map(Some).map_err(|_| NOT_UTF8),
             Self::Several => Err(twice()),
         }
     }
 }
 
+/// Whether a header has this name, which is in lower case. Nearly all that are not it end in another
+/// letter, and nearly all that are it are in lower case.
+#[inline]
+fn is_named(name: &[u8], known: &[u8]) -> bool {
+    match (name, known) {
+        ([.., one], [.., other]) if one.to_ascii_lowercase() == *other => {
+            name == known || name.eq_ignore_ascii_case(known)
+        }
+        _ => false,
+    }
+}
+
 const fn is_control(byte: u8) -> bool {
-    (byte < b' ') | (byte == 0x7f)
+    byte < b' ' || byte == 0x7f
 }
 
 const TOO_LARGE: Error = Error::new(

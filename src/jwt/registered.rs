@@ -25,9 +25,15 @@ impl Place {
         NonZeroU32::new(end).map(|end| Self { start, end })
     }
 
-    /// What stands here between quotes, if it is a string: as it was written, escapes and all.
+    /// Whether a string stands here; `text` must be the text the place was found in.
+    pub(crate) fn is_string(self, text: &str) -> bool {
+        text.as_bytes().get(self.start as usize) == Some(&b'"')
+    }
+
+    /// What stands here between the quotes of a string: as it was written, escapes and all.
     pub(crate) fn raw_string(self, text: &str) -> Option<&str> {
-        self.value(text).raw().strip_prefix('"')?.strip_suffix('"')
+        let inside = (self.start as usize + 1)..(self.end.get() as usize).saturating_sub(1);
+        text.get(inside).filter(|_| self.is_string(text))
     }
 
     /// The value that stands here; `text` must be the text the place was found in.
@@ -133,8 +139,8 @@ impl Absent {
     fn takes(self, name: Str<'_>, value: &Value<'_>) -> bool {
         (self.null && value.kind() == Kind::Null)
             || (self.empty_audience
-                && name == *"aud"
                 && value.kind() == Kind::Array
+                && name == *"aud"
                 && value.elements().next().is_none())
     }
 }

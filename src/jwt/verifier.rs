@@ -237,20 +237,22 @@ impl Verifier {
     /// As [`Self::verify`], and those of `choose`.
     pub(crate) fn verify_choosing<'v, M: Marks>(
         token: &[u8],
+        parts: &Compact<'_>,
         marks: &mut M,
         choose: impl FnOnce(&Found<'_>) -> Result<&'v Self>,
     ) -> Result<Verified> {
-        with_claims(token, marks, |compact, found, marks| {
-            choose(&found)?.0.verify_found(token, compact, found, marks)
+        with_claims(token, parts, marks, |found, marks| {
+            choose(&found)?.0.verify_found(token, parts, found, marks)
         })
     }
 
     /// What the claims of a token choose, of which nothing is known.
     pub(crate) fn choose<T>(
         token: &[u8],
+        parts: &Compact<'_>,
         choose: impl FnOnce(&Found<'_>) -> Result<T>,
     ) -> Result<T> {
-        with_claims(token, &mut (), |_, found, ()| choose(&found))
+        with_claims(token, parts, &mut (), |found, ()| choose(&found))
     }
 
     /// Whether every key is symmetric, so that a verification takes about a microsecond.
@@ -267,19 +269,17 @@ impl Verifier {
 const CHOOSING: Absent = Absent { null: false, empty_audience: true };
 
 /// Reads the claims of a token of which nothing is known.
+#[inline]
 fn with_claims<M: Marks, T>(
     token: &[u8],
+    parts: &Compact<'_>,
     marks: &mut M,
-    then: impl FnOnce(&Compact<'_>, Found<'_>, &mut M) -> Result<T>,
+    then: impl FnOnce(Found<'_>, &mut M) -> Result<T>,
 ) -> Result<T> {
-    let read = || {
-        let compact = Compact::split(token)?;
-        with_decoded(compact.payload, |payload| {
-            let found = registered::find_given(payload, &[], CHOOSING, marks)?;
-            then(&compact, found, marks)
-        })
-    };
-    read().map_err(|error| strange::told(token, error, true))
+    let done = with_decoded(parts.payload, |payload| {
+        then(registered::find_given(payload, &[], CHOOSING, marks)?, marks)
+    });
+    done.map_err(|error| strange::told(token, error, true))
 }
 
 impl Inner {
@@ -287,7 +287,7 @@ impl Inner {
     fn verify_found<M: Marks>(
         &self,
         token: &[u8],
-        compact: &Compact<'_>,
+        parts: &Compact<'_>,
         found: Found<'_>,
         marks: &mut M,
     ) -> Result<Verified> {
@@ -297,10 +297,10 @@ impl Inner {
             return self.verify(token, marks);
         }
         held.verify(policy, policy.algorithms.as_deref(), |trust| {
-            let authentic = trust.authenticate(compact, policy)?;
+            let authentic = trust.authenticate(parts, policy)?;
             let claims = found.requiring(&policy.required).check(policy.subject_may_be)?;
             policy.check_claims(&claims, &policy.issuer, &policy.audience, authentic.key)?;
-            accept(trust, compact, authentic, &claims)
+            accept(trust, parts, authentic, &claims)
         })
     }
 

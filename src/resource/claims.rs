@@ -19,10 +19,10 @@ pub(super) enum Source {
 }
 
 impl Source {
-    fn claim<'a>(self, claims: &Told<'a>, name: &str) -> Option<Value<'a>> {
+    fn claim<'a>(self, claims: &Told<'a>, known: Known) -> Option<Value<'a>> {
         match self {
-            Self::Token => claims.member(name),
-            Self::Answer => claims.given(name),
+            Self::Token => claims.member(known),
+            Self::Answer => claims.given(known),
         }
     }
 }
@@ -35,51 +35,101 @@ pub(super) struct Places {
     met: u32,
 }
 
-/// How many names are looked for so; any other is looked for on its own.
-const KNOWN: usize = 20;
-
-/// The number of a name among those.
-#[inline]
-const fn number(name: &[u8]) -> Option<usize> {
-    Some(match name {
-        b"sub" => 0,
-        b"iat" => 1,
-        b"sid" => 2,
-        b"acr" => 3,
-        b"auth_time" => 4,
-        b"scope" => 5,
-        b"scp" => 6,
-        b"client_id" => 7,
-        b"cid" => 8,
-        b"appid" => 9,
-        b"tenant" => 10,
-        // From here on: what makes a token another than an access token.
-        b"nonce" => 11,
-        b"at_hash" => 12,
-        b"c_hash" => 13,
-        b"s_hash" => 14,
-        b"events" => 15,
-        b"token_type" => 16,
-        b"token_use" => 17,
-        b"typ" => 18,
-        b"cnf" => 19,
-        _ => return None,
-    })
+/// The claims that are found so; any other is looked for on its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    Sub,
+    Iat,
+    Sid,
+    Acr,
+    AuthTime,
+    Scope,
+    Scp,
+    ClientId,
+    Cid,
+    AppId,
+    Tenant,
+    Nonce,
+    AtHash,
+    CHash,
+    SHash,
+    Events,
+    TokenType,
+    TokenUse,
+    Typ,
+    Cnf,
 }
 
-/// The bits of the names that may make a token another than an access token.
-const OTHER: u32 = u32::MAX << 11;
+const KNOWN: usize = Known::Cnf as usize + 1;
+
+/// The bits of those that may make a token another than an access token.
+const OTHER: u32 = u32::MAX << Known::Nonce as usize;
+
+impl Known {
+    #[inline]
+    const fn of(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"sub" => Self::Sub,
+            b"iat" => Self::Iat,
+            b"sid" => Self::Sid,
+            b"acr" => Self::Acr,
+            b"auth_time" => Self::AuthTime,
+            b"scope" => Self::Scope,
+            b"scp" => Self::Scp,
+            b"client_id" => Self::ClientId,
+            b"cid" => Self::Cid,
+            b"appid" => Self::AppId,
+            b"tenant" => Self::Tenant,
+            b"nonce" => Self::Nonce,
+            b"at_hash" => Self::AtHash,
+            b"c_hash" => Self::CHash,
+            b"s_hash" => Self::SHash,
+            b"events" => Self::Events,
+            b"token_type" => Self::TokenType,
+            b"token_use" => Self::TokenUse,
+            b"typ" => Self::Typ,
+            b"cnf" => Self::Cnf,
+            _ => return None,
+        })
+    }
+
+    /// The name.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Sub => "sub",
+            Self::Iat => "iat",
+            Self::Sid => "sid",
+            Self::Acr => "acr",
+            Self::AuthTime => "auth_time",
+            Self::Scope => "scope",
+            Self::Scp => "scp",
+            Self::ClientId => "client_id",
+            Self::Cid => "cid",
+            Self::AppId => "appid",
+            Self::Tenant => "tenant",
+            Self::Nonce => "nonce",
+            Self::AtHash => "at_hash",
+            Self::CHash => "c_hash",
+            Self::SHash => "s_hash",
+            Self::Events => "events",
+            Self::TokenType => "token_type",
+            Self::TokenUse => "token_use",
+            Self::Typ => "typ",
+            Self::Cnf => "cnf",
+        }
+    }
+}
 
 impl Marks for Places {
     #[inline]
     fn member(&mut self, name: Str<'_>, place: Place) {
-        let mut buffer = [0; 10];
-        let Some(name) = name.decode_in(&mut buffer) else { return };
-        if let Some(number) = number(name.as_bytes())
-            && let Some(at) = self.at.get_mut(number)
+        let mut buffer = [0; 10]; // of the longest one
+        let name = if name.has_escapes() { name.decode_in(&mut buffer) } else { Some(name.raw()) };
+        if let Some(known) = name.and_then(|name| Known::of(name.as_bytes()))
+            && let Some(at) = self.at.get_mut(known as usize)
         {
             *at = Some(place);
-            self.met |= 1 << number;
+            self.met |= 1 << known as usize;
         }
     }
 }
@@ -89,34 +139,37 @@ pub(super) struct Told<'a> {
     pub(super) text: &'a str,
     pub(super) claims: Value<'a>,
     places: &'a Places,
+    /// Whether any string may have some.
+    has_escapes: bool,
 }
 
 impl<'a> Told<'a> {
     /// `text` is that in which the places were found.
-    pub(super) const fn new(text: &'a str, claims: Value<'a>, places: &'a Places) -> Self {
-        Self { text, claims, places }
+    pub(super) fn new(text: &'a str, claims: Value<'a>, places: &'a Places) -> Self {
+        let has_escapes = memchr::memchr(b'\\', text.as_bytes()).is_some();
+        Self { text, claims, places, has_escapes }
     }
 
-    /// The string with this name, which is one of those that are looked at here.
-    pub(super) fn string(&self, name: &str) -> Text {
-        Text::at(self.place(name), self.text)
+    fn place(&self, known: Known) -> Option<Place> {
+        self.places.at.get(known as usize).copied().flatten()
     }
 
-    fn place(&self, name: &str) -> Option<Place> {
-        self.places.at.get(number(name.as_bytes())?).copied().flatten()
+    pub(super) fn member(&self, known: Known) -> Option<Value<'a>> {
+        self.place(known).map(|place| place.value(self.text))
     }
 
-    /// The member with this name.
-    pub(super) fn member(&self, name: &str) -> Option<Value<'a>> {
-        match number(name.as_bytes()) {
-            Some(_) => self.place(name).map(|place| place.value(self.text)),
-            None => self.claims.member(name),
+    /// The same, unless it is `null`.
+    pub(super) fn given(&self, known: Known) -> Option<Value<'a>> {
+        self.member(known).filter(|value| value.kind() != Kind::Null)
+    }
+
+    /// The text, if it is one.
+    pub(super) fn string(&self, known: Known) -> Text {
+        match self.place(known).filter(|place| place.is_string(self.text)) {
+            Some(place) if !self.has_escapes => Text::Inside(place),
+            Some(place) => Text::decoded(place.value(self.text)),
+            None => Text::Nothing,
         }
-    }
-
-    /// The member with this name, unless it is `null`.
-    pub(super) fn given(&self, name: &str) -> Option<Value<'a>> {
-        self.member(name).filter(|value| value.kind() != Kind::Null)
     }
 }
 
@@ -131,14 +184,8 @@ pub(super) enum Text {
 }
 
 impl Text {
-    /// The string that stands here, if it is one.
-    pub(super) fn at(place: Option<Place>, whole: &str) -> Self {
-        let string = |place: &Place| place.value(whole).as_json_str();
-        match place.and_then(|place| Some((place, string(&place)?))) {
-            None => Self::Nothing,
-            Some((place, string)) if !string.has_escapes() => Self::Inside(place),
-            Some((_, string)) => Self::Own(string.decode().into()),
-        }
+    fn decoded(value: Value<'_>) -> Self {
+        value.as_str().map_or(Self::Nothing, Self::own)
     }
 
     pub(super) fn own(text: impl Into<Box<str>>) -> Self {
@@ -169,8 +216,8 @@ impl Granted {
         match self {
             Self::Listed(_) if wanted.is_empty() => false,
             Self::Listed(text) => {
-                let text = text.within(whole).unwrap_or_default();
-                text.split(' ').any(|granted| granted == wanted)
+                let text = text.within(whole).unwrap_or_default().as_bytes();
+                text.split(|byte| *byte == b' ').any(|granted| granted == wanted.as_bytes())
             }
             Self::Own(scopes) => scopes.iter().any(|granted| **granted == *wanted),
         }
@@ -188,11 +235,11 @@ impl Granted {
 }
 
 /// What only ID tokens have (OpenID Connect Core sections 2 and 3.3.2.11).
-const OF_ID_TOKENS: [&str; 4] = ["nonce", "at_hash", "c_hash", "s_hash"];
+const OF_ID_TOKENS: [Known; 4] = [Known::Nonce, Known::AtHash, Known::CHash, Known::SHash];
 
 /// Where servers write what kind of token it is: `token_type` (RFC 7662 section 2.2), `token_use`
 /// (Cognito, Hydra) and `typ` (Keycloak, beside that of the header).
-const KINDS: [&str; 3] = ["token_type", "token_use", "typ"];
+const KINDS: [Known; 3] = [Known::TokenType, Known::TokenUse, Known::Typ];
 
 /// What they write there for an access token that a bearer may present.
 const ACCESS: [&str; 4] = ["Bearer", "access_token", "access", "at+jwt"];
@@ -202,24 +249,24 @@ pub(super) fn check_kind(claims: &Told<'_>, from: Source) -> Result<()> {
     if claims.places.met & OTHER == 0 {
         return Ok(());
     }
-    let there = |name: &&&str| from.claim(claims, name).is_some();
-    if let Some(name) = OF_ID_TOKENS.iter().find(there) {
-        return Err(ID_TOKEN.about_claim(name));
+    let there = |known: &&Known| from.claim(claims, **known).is_some();
+    if let Some(known) = OF_ID_TOKENS.iter().find(there) {
+        return Err(ID_TOKEN.about_claim(known.name()));
     }
-    if claims.member("events").is_some() {
+    if claims.member(Known::Events).is_some() {
         return Err(EVENT.about_claim("events"));
     }
-    for name in KINDS {
-        let Some(kind) = from.claim(claims, name) else { continue };
+    for known in KINDS {
+        let Some(kind) = from.claim(claims, known) else { continue };
         let kind = kind.as_str().unwrap_or_default();
         let is_one_of = |names: &[&str]| names.iter().any(|name| kind.eq_ignore_ascii_case(name));
         // `JWT` says nothing about what the token is for.
-        let names_access = is_one_of(&ACCESS) || (name == "typ" && is_one_of(&["JWT"]));
+        let names_access = is_one_of(&ACCESS) || (known == Known::Typ && is_one_of(&["JWT"]));
         if !names_access {
-            return Err(OTHER_KIND.seeing(name, Some(&kind)));
+            return Err(OTHER_KIND.seeing(known.name(), Some(&kind)));
         }
     }
-    if claims.member("cnf").is_some() {
+    if claims.member(Known::Cnf).is_some() {
         return Err(BOUND.about_claim("cnf"));
     }
     Ok(())
@@ -228,30 +275,36 @@ pub(super) fn check_kind(claims: &Told<'_>, from: Source) -> Result<()> {
 /// Whom the token was issued to: `client_id` (RFC 9068, RFC 7662), `cid` (Okta) or `appid` (Entra,
 /// AD FS). `azp` and `aud` name the client in ID tokens, and not here.
 pub(super) fn client_id(claims: &Told<'_>, from: Source) -> Result<Text> {
-    let mut client: Option<Str<'_>> = None;
-    let mut place = None;
-    for name in ["client_id", "cid", "appid"] {
-        let Some(value) = from.claim(claims, name) else { continue };
+    let mut client: Option<(Known, Str<'_>)> = None;
+    for known in [Known::ClientId, Known::Cid, Known::AppId] {
+        let Some(value) = from.claim(claims, known) else { continue };
         let own = value.as_json_str().filter(|own| !own.raw().is_empty());
-        let own = own.ok_or_else(|| NO_CLIENT.about_claim(name))?;
-        if client.is_some_and(|client| client != own) {
-            return Err(TWO_CLIENTS.about_claim(name));
+        let own = own.ok_or_else(|| NO_CLIENT.about_claim(known.name()))?;
+        if client.is_some_and(|(_, client)| client != own) {
+            return Err(TWO_CLIENTS.about_claim(known.name()));
         }
-        client = Some(own);
-        place = claims.place(name);
+        client = Some((known, own));
     }
-    Ok(Text::at(place, claims.text))
+    Ok(client.map_or(Text::Nothing, |(known, _)| claims.string(known)))
 }
 
 /// The tenant by the claim of this name: a text, or a whole number.
 pub(super) fn tenant(claims: &Told<'_>, name: Option<&str>) -> Text {
     let Some(name) = name else { return Text::Nothing };
-    let Some(value) = claims.given(name) else { return Text::Nothing };
-    match (value.as_json_str(), claims.place(name)) {
-        (Some(text), _) if text.raw().is_empty() => Text::Nothing,
-        (Some(_), place @ Some(_)) => Text::at(place, claims.text),
-        (Some(text), None) => Text::own(text.decode()),
-        (None, _) => value.as_u64().map_or(Text::Nothing, |number| Text::own(number.to_string())),
+    let (tenant, value) = match Known::of(name.as_bytes()) {
+        Some(known) => (claims.string(known), claims.member(known)),
+        None => {
+            let value = claims.claims.member(name);
+            (value.map_or(Text::Nothing, Text::decoded), value)
+        }
+    };
+    match tenant.within(claims.text) {
+        Some("") => Text::Nothing,
+        Some(_) => tenant,
+        None => {
+            let number = value.and_then(|value| value.as_u64());
+            number.map_or(Text::Nothing, |number| Text::own(number.to_string()))
+        }
     }
 }
 
@@ -270,14 +323,14 @@ pub(super) fn audience(claims: &Value<'_>, apis: &[String]) -> Option<bool> {
 
 /// `scope` (RFC 9068 section 2.2.3), or `scp`, as Entra (a text) and Okta (a list) have it.
 pub(super) fn scopes(claims: &Told<'_>) -> Granted {
-    let name = if claims.given("scope").is_some() { "scope" } else { "scp" };
-    match claims.given(name) {
+    let known = if claims.given(Known::Scope).is_some() { Known::Scope } else { Known::Scp };
+    match claims.given(known) {
         Some(list) if list.kind() == Kind::Array => {
             // A list that holds anything else grants nothing.
             let scopes = list.elements().map(|scope| scope.as_str().map(Into::into));
             Granted::Own(scopes.collect::<Option<_>>().unwrap_or_default())
         }
-        _ => Granted::Listed(claims.string(name)),
+        _ => Granted::Listed(claims.string(known)),
     }
 }
 

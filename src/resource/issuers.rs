@@ -6,6 +6,7 @@ use crate::base::json;
 use crate::base::process::enter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::KeySource;
+use crate::jws::Compact;
 use crate::jwt::{Found, Marks, Policy, Verified, Verifier, danger_decode_unverified};
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
@@ -52,12 +53,12 @@ impl Issuers {
     /// Whose token it says it is. With one issuer nothing is read before the signature is good;
     /// with several, only `iss`, which chooses the keys and is checked against the issuer again by
     /// these; and where sessions have the name of another issuer, that it is of a session (`sid`).
-    pub(super) fn of(&self, token: &str) -> Result<&Issuer> {
+    pub(super) fn of(&self, token: &str, parts: &Compact<'_>) -> Result<&Issuer> {
         if let Some(only) = self.only() {
             return Ok(only);
         }
         check_length(token)?;
-        Verifier::choose(token.as_bytes(), |claims| self.named_by(claims))
+        Verifier::choose(token.as_bytes(), parts, |claims| self.named_by(claims))
     }
 
     /// Verifies a token by the issuer whose it says it is, if that one may be chosen; tells each
@@ -65,6 +66,7 @@ impl Issuers {
     pub(super) fn verify<'i>(
         &'i self,
         token: &str,
+        parts: &Compact<'_>,
         marks: &mut impl Marks,
         chosen: &mut Option<&'i Issuer>,
         may_be: impl FnOnce(&Issuer) -> Result<()>,
@@ -75,7 +77,7 @@ impl Issuers {
             return only.verify(token, marks);
         }
         check_length(token)?;
-        let verified = Verifier::verify_choosing(token.as_bytes(), marks, |claims| {
+        let verified = Verifier::verify_choosing(token.as_bytes(), parts, marks, |claims| {
             let issuer = self.named_by(claims)?;
             *chosen = Some(issuer);
             may_be(issuer)?;
@@ -157,18 +159,19 @@ impl Issuer {
     }
 }
 
-/// Whether the text is a JWS by its form: three parts, of which the first is a JSON object.
-pub(super) fn is_jws(text: &str) -> bool {
-    let mut dots = memchr::memchr_iter(b'.', text.as_bytes());
-    let Some(header) = dots.next().and_then(|first| text.get(..first)) else { return false };
+/// The parts of a text that is a JWS by its form: three, of which the first is a JSON object.
+pub(super) fn parts_of(text: &str) -> Option<Compact<'_>> {
+    let parts = Compact::split(text.as_bytes()).ok()?;
+    if memchr::memchr(b'.', parts.signature).is_some() {
+        return None;
+    }
     // `{"`, as nearly all headers begin.
-    dots.count() == 1
-        && (header.starts_with("eyJ") || is_object(header))
+    (parts.header.starts_with(b"eyJ") || is_object(parts.header)).then_some(parts)
 }
 
 #[cold]
-fn is_object(header: &str) -> bool {
-    crate::base::b64::decode(header.as_bytes()).is_ok_and(|header| {
+fn is_object(header: &[u8]) -> bool {
+    crate::base::b64::decode(header).is_ok_and(|header| {
         json::parse(&header).is_ok_and(|header| header.kind() == json::Kind::Object)
     })
 }

@@ -3,8 +3,8 @@
 use super::access::{Access, AccessKind, Demand};
 use super::asked::Asked;
 use super::builder::{LEEWAY, ResourceServerBuilder};
-use super::claims::{self, Granted, Places, Source, Text, Told, check_kind};
-use super::issuers::{Issuer, Issuers, UNKNOWN, is_jws};
+use super::claims::{self, Granted, Known, Places, Source, Text, Told, check_kind};
+use super::issuers::{Issuer, Issuers, UNKNOWN, parts_of};
 use super::presented::{Authorized, Presented};
 use super::proven::{Claims, Proven, Token};
 use super::rule::DoorRule;
@@ -14,6 +14,7 @@ use crate::base::presented::{Form, not_a_token, recognized};
 use crate::base::secret::Secret;
 use crate::base::text::lacking;
 use crate::error::{Error, ErrorKind, Result};
+use crate::jws::Compact;
 use crate::jwt::{RevocationList, Verified, check_introspected, mark};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -140,9 +141,9 @@ impl ResourceServer {
             Authorized::Bearer(token) => token,
         };
         if let Some(issuers) = &inner.issuers
-            && is_jws(token)
+            && let Some(parts) = parts_of(token)
         {
-            return inner.jwt_of_any(issuers, token, demand);
+            return inner.jwt_of_any(issuers, token, &parts, demand);
         }
         demand.takes(self.kind_of_other(token))?;
         if token.is_empty() {
@@ -159,7 +160,7 @@ impl ResourceServer {
             }
             (None, None) if inner.api_keys.is_some() => {
                 inner.key(token, demand).map_err(|error| match error.kind() {
-                    ErrorKind::MalformedApiKey if is_jws(token) => error.saying(NO_JWTS),
+                    ErrorKind::MalformedApiKey if parts_of(token).is_some() => error.saying(NO_JWTS),
                     _ => error,
                 })
             }
@@ -179,10 +180,12 @@ impl ResourceServer {
 
     /// What kind of credential stands behind `Bearer`, before anything of it is proved.
     pub(crate) fn kind_of(&self, token: &str) -> AccessKind {
-        match &self.0.issuers {
-            Some(issuers) if is_jws(token) => issuers.of(token).map_or(AccessKind::Jwt, kind_by),
-            _ => self.kind_of_other(token),
+        if let Some(issuers) = &self.0.issuers
+            && let Some(parts) = parts_of(token)
+        {
+            return issuers.of(token, &parts).map_or(AccessKind::Jwt, kind_by);
         }
+        self.kind_of_other(token)
     }
 
     /// The same of what is not a JWT of an issuer.
@@ -267,10 +270,16 @@ impl Inner {
     }
 
     /// A JWT, of the issuer whose it says it is.
-    fn jwt_of_any(&self, issuers: &Issuers, token: &str, demand: &Demand<'_>) -> Result<Proven> {
+    fn jwt_of_any(
+        &self,
+        issuers: &Issuers,
+        token: &str,
+        parts: &Compact<'_>,
+        demand: &Demand<'_>,
+    ) -> Result<Proven> {
         let (mut places, mut chosen) = (Places::default(), None);
         let may_be = |issuer: &Issuer| demand.takes(kind_by(issuer));
-        let verified = issuers.verify(token, &mut places, &mut chosen, may_be);
+        let verified = issuers.verify(token, parts, &mut places, &mut chosen, may_be);
         match chosen {
             Some(issuer) => self.jwt(issuer, verified?, &places, demand),
             // Of whatever issuer it is, it is a JWT.
@@ -288,12 +297,14 @@ impl Inner {
         let claims = Told::new(verified.claims_json(), verified.claims(), places);
         check_kind(&claims, Source::Token)?;
         // RFC 9068 section 2.2, but for `jti`, which says nothing here.
-        for name in ["sub", "iat", "client_id"].into_iter().filter(|_| issuer.rule.is_profiled()) {
-            if claims.member(name).is_none() {
-                return Err(NOT_PROFILED.about_claim(name));
+        if issuer.rule.is_profiled() {
+            let missing = |known: &Known| claims.member(*known).is_none();
+            let profiled = [Known::Sub, Known::Iat, Known::ClientId];
+            if let Some(known) = profiled.into_iter().find(missing) {
+                return Err(NOT_PROFILED.about_claim(known.name()));
             }
         }
-        let subject = claims.string("sub");
+        let subject = claims.string(Known::Sub);
         if subject.within(verified.claims_json()).is_some_and(str::is_empty) {
             return Err(NO_SUBJECT.about_claim("sub"));
         }
@@ -305,7 +316,7 @@ impl Inner {
             subject,
             tenant,
             client_id,
-            session: if issuer.is_sessions { claims.string("sid") } else { Text::Nothing },
+            session: if issuer.is_sessions { claims.string(Known::Sid) } else { Text::Nothing },
             scopes,
             expires_at: verified.expires_at().and_then(|end| u64::try_from(end).ok()),
             claims: Claims::Signed(verified),
@@ -322,7 +333,7 @@ impl Inner {
         let claims = Told::new(text, mark(text, &mut places)?, &places);
         check_kind(&claims, Source::Answer)?;
         let server = asked.issuer();
-        let named = claims.given("iss").and_then(|issuer| issuer.as_str());
+        let named = claims.claims.given("iss").and_then(|issuer| issuer.as_str());
         let issuer = named.map(Cow::into_owned).or_else(|| server.map(str::to_owned));
         let rule_of = |issuer: Option<&str>| issuer.and_then(|issuer| self.rules.get(issuer));
         let rule = rule_of(issuer.as_deref()).or_else(|| rule_of(server)).unwrap_or(&self.door);
@@ -395,13 +406,13 @@ impl Inner {
     /// How, and when, the user has signed in (RFC 9470).
     fn check_sign_in(&self, claims: &Told<'_>, demand: &Demand<'_>, leeway: u64) -> Result<()> {
         if !demand.acr_values.is_empty() {
-            let acr = claims.given("acr").ok_or_else(|| NO_ACR.about_claim("acr"))?;
+            let acr = claims.given(Known::Acr).ok_or_else(|| NO_ACR.about_claim("acr"))?;
             if !acr.as_str().is_some_and(|acr| demand.acr_values.contains(&&*acr)) {
                 return Err(ErrorKind::InsufficientAuthentication.into());
             }
         }
         if let Some(max_age) = demand.max_age {
-            let at = claims.given("auth_time");
+            let at = claims.given(Known::AuthTime);
             let at = at.ok_or_else(|| NO_AUTH_TIME.about_claim("auth_time"))?.as_f64();
             let now = plausible(self.clock.now())?;
             #[expect(clippy::cast_precision_loss, reason = "seconds of this era are exact")]
@@ -413,12 +424,12 @@ impl Inner {
             }
         }
         if demand.fresh {
-            let date = |name: &'static str| {
-                let value = claims.given(name).and_then(|date| date.as_f64());
-                value.ok_or_else(|| NO_AUTH_TIME.about_claim(name))
+            let date = |known: Known| {
+                let value = claims.given(known).and_then(|date| date.as_f64());
+                value.ok_or_else(|| NO_AUTH_TIME.about_claim(known.name()))
             };
             // As long as it may take from the sign-in to the token.
-            if date("iat")? - date("auth_time")? > AT_ONCE {
+            if date(Known::Iat)? - date(Known::AuthTime)? > AT_ONCE {
                 return Err(NOT_FRESH);
             }
         }

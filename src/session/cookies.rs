@@ -10,6 +10,8 @@ use super::sessions::{SessionTokens, Sessions};
 use super::token;
 use crate::error::{Error, ErrorKind, Result};
 use crate::web::{Cookie, CookieBuilder, Csrf, SameSite, read_cookies};
+use memchr::memmem::Finder;
+use std::sync::Arc;
 
 impl Sessions {
     /// The id of the session that a refresh token says it is of, without a look at the store and
@@ -95,13 +97,13 @@ impl SessionCookiesBuilder {
             return Err(SAME_NAMES.about_claim("names"));
         }
         let path = self.refresh_path.as_deref().unwrap_or("/");
-        Ok(SessionCookies {
-            access: self.cookie(access, "/").same_site(self.same_site).build()?,
-            refresh: self.cookie(refresh, path).same_site(SameSite::Strict).build()?,
-            shown: self.cookie(csrf, "/").same_site(self.same_site).http_only(false).build()?,
-            csrf: self.csrf,
-            allow_http: self.allow_http,
-        })
+        let access = self.cookie(access, "/").same_site(self.same_site).build()?;
+        let refresh = self.cookie(refresh, path).same_site(SameSite::Strict).build()?;
+        let shown = self.cookie(csrf, "/").same_site(self.same_site).http_only(false).build()?;
+        let beginning = common_beginning([access.name(), refresh.name(), shown.name()]);
+        let beginning = Arc::new(Finder::new(beginning).into_owned());
+        let (csrf, allow_http) = (self.csrf, self.allow_http);
+        Ok(SessionCookies { access, refresh, shown, beginning, csrf, allow_http })
     }
 
     fn cookie(&self, name: &str, path: &str) -> CookieBuilder {
@@ -141,6 +143,8 @@ pub struct SessionCookies {
     refresh: Cookie,
     /// The CSRF token, for scripts.
     shown: Cookie,
+    /// What all of their names begin with.
+    beginning: Arc<Finder<'static>>,
     csrf: Csrf,
     allow_http: bool,
 }
@@ -209,7 +213,7 @@ impl SessionCookies {
         &self,
         headers: impl IntoIterator<Item = &'h [u8]>,
     ) -> Result<SentCookies<'h>> {
-        let [access, refresh, csrf] = read_cookies(headers, self.names())?;
+        let [access, refresh, csrf] = read_cookies(headers, self.names(), &self.beginning)?;
         Ok(SentCookies { access, refresh, csrf })
     }
 
@@ -230,6 +234,13 @@ impl SessionCookies {
     pub fn names(&self) -> [&str; 3] {
         [self.access.name(), self.refresh.name(), self.shown.name()]
     }
+}
+
+/// What all of these names begin with; it may be empty.
+fn common_beginning<'n>([first, second, third]: [&'n str; 3]) -> &'n [u8] {
+    let all = first.bytes().zip(second.bytes().zip(third.bytes()));
+    let same = all.take_while(|(a, (b, c))| a == b && b == c).count();
+    first.as_bytes().get(..same).unwrap_or_default()
 }
 
 /// Which are there, and not what they are.

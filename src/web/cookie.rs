@@ -2,6 +2,7 @@
 //! with the attributes they were set with, and refused where a name comes twice.
 
 use crate::error::{Error, ErrorKind, Remedy, Result};
+use memchr::memmem::Finder;
 use std::fmt::Write as _;
 
 /// When a browser sends a cookie along with requests that other sites cause (RFC 6265bis section
@@ -329,21 +330,26 @@ impl Cookie {
         &self,
         headers: impl IntoIterator<Item = &'h [u8]>,
     ) -> Result<Option<&'h str>> {
-        read_cookies(headers, [&self.name]).map(|[value]| value)
+        read_cookies(headers, [&self.name], &Finder::new(&self.name)).map(|[value]| value)
     }
 }
 
 /// What all `Cookie` headers of a request say that the cookies of these names are, in one walk
-/// through the text: see [`Cookie::read_all`].
+/// through the text: see [`Cookie::read_all`]. All names begin with `beginning`; a header without it
+/// has none of them.
 pub(crate) fn read_cookies<'h, const N: usize>(
     headers: impl IntoIterator<Item = &'h [u8]>,
     names: [&str; N],
+    beginning: &Finder<'_>,
 ) -> Result<[Option<&'h str>; N]> {
     let (mut found, mut length) = ([None; N], 0);
     for header in headers {
         length += header.len();
         if length > Cookie::MAX_HEADER {
             return Err(malformed("The Cookie header has more than 64 KiB."));
+        }
+        if beginning.find(header).is_none() {
+            continue;
         }
         let mut start = 0;
         for end in memchr::memchr_iter(b';', header).chain([header.len()]) {
@@ -383,14 +389,18 @@ fn take<'h, const N: usize>(
     names: [&str; N],
     found: &mut [Option<&'h [u8]>; N],
 ) -> Result<()> {
-    let Some((name, value)) = split(pair) else { return Ok(()) };
-    let place = names.iter().zip(found).find(|(own, _)| own.as_bytes() == name);
-    match place.and_then(|(_, place)| place.replace(trim(value))) {
-        None => Ok(()),
-        Some(_) => Err(malformed(
-            "The Cookie header names this cookie twice; another host may have planted one.",
-        )),
+    let pair = trim_start(pair);
+    for (name, place) in names.iter().zip(found) {
+        let Some(rest) = pair.strip_prefix(name.as_bytes()) else { continue };
+        let [b'=', value @ ..] = trim_start(rest) else { continue };
+        if place.replace(trim(value)).is_some() {
+            return Err(malformed(
+                "The Cookie header names this cookie twice; another host may have planted one.",
+            ));
+        }
+        break;
     }
+    Ok(())
 }
 
 /// The name of a pair, and what is behind the sign.
@@ -419,11 +429,17 @@ fn is_not_joined<const N: usize>(pair: &[u8], names: [&str; N]) -> Result<()> {
     Ok(())
 }
 
-/// Without the spaces and tabs around it, and without anything else.
-const fn trim(mut text: &[u8]) -> &[u8] {
+/// Without the spaces and tabs before it.
+const fn trim_start(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = text {
         text = rest;
     }
+    text
+}
+
+/// Without the spaces and tabs around it, and without anything else.
+const fn trim(text: &[u8]) -> &[u8] {
+    let mut text = trim_start(text);
     while let [rest @ .., b' ' | b'\t'] = text {
         text = rest;
     }
