@@ -1,6 +1,7 @@
 //! Who calls, what proved it, and what they may do.
 
 use crate::apikey::Grant;
+use crate::error::{ErrorKind, Result};
 use crate::resource::{AccessKind, Proven};
 use core::net::IpAddr;
 use std::sync::Arc;
@@ -47,8 +48,14 @@ pub(super) struct Known {
 }
 
 impl Known {
-    pub(super) const fn new(by: ProvedBy, proven: Proven) -> Self {
-        Self { by, proven, other: None }
+    pub(super) fn new(by: ProvedBy, proven: Proven) -> Arc<Self> {
+        Arc::new(Self { by, proven, other: None })
+    }
+
+    /// The same, with the second credential.
+    pub(super) fn with_other(mut self: Arc<Self>, other: Access) -> Result<Arc<Self>> {
+        Arc::get_mut(&mut self).ok_or(ErrorKind::Internal)?.other = Some(other);
+        Ok(self)
     }
 
     pub(super) const fn by(&self) -> ProvedBy {
@@ -63,8 +70,8 @@ impl Known {
 impl Access {
     pub(super) const NOBODY: Self = Self { known: None, address: None };
 
-    pub(super) fn new(known: Option<Known>, address: Option<IpAddr>) -> Self {
-        Self { known: known.map(Arc::new), address }
+    pub(super) const fn new(known: Option<Arc<Known>>, address: Option<IpAddr>) -> Self {
+        Self { known, address }
     }
 
     /// Who it is, with what proved it.

@@ -1,6 +1,7 @@
 //! The caller's address: the socket's, or what proxies that are trusted say of it, in one header,
 //! from right to left (RFC 7239 section 5.2). What cannot be known is no address.
 
+use super::request::{Lines, Names, Request};
 use crate::apikey::{Cidr, parse_ip};
 use crate::base::text::argument;
 use crate::error::{Error, ErrorKind, Result};
@@ -67,13 +68,14 @@ impl Proxies {
         Ok(())
     }
 
-    /// Who calls. `lines` are the values of that header.
-    pub(super) fn caller<'h>(
+    /// Who calls, by the values of that header.
+    pub(super) fn caller(
         &self,
-        peer: Peer,
-        lines: impl DoubleEndedIterator<Item = &'h [u8]> + Clone,
-        collapsed: bool,
+        request: &Request<'_>,
+        lines: Lines<'_>,
+        names: &Names,
     ) -> Option<IpAddr> {
+        let Request { peer, collapsed, .. } = *request;
         let (is_trusted, own) = match peer {
             Peer::Unknown => return None,
             Peer::Unix => (self.unix, None),
@@ -86,15 +88,15 @@ impl Proxies {
         if collapsed && !self.exact_names {
             return None;
         }
-        let mut all = lines.clone();
-        if let (Some(only), None) = (all.next(), all.next())
+        if let Lines::Once(only) = lines
             && memchr::memchr(b',', only).is_none()
         {
             // The first is the last: it is the caller, whoever that is.
             let text = std::str::from_utf8(self.address_of(trim(only))?).ok()?;
             return address(text);
         }
-        let elements = lines.clone().rev().flat_map(|line| line.rsplit(|byte| *byte == b','));
+        let lines = || lines.of(request, names.forwarded.as_bytes());
+        let elements = lines().rev().flat_map(|line| line.rsplit(|byte| *byte == b','));
         let mut last = None;
         for element in elements.map(trim).filter(|element| !element.is_empty()).take(MOST) {
             let text = std::str::from_utf8(self.address_of(element)?).ok()?;
@@ -104,7 +106,7 @@ impl Proxies {
             }
             last = Some(address);
         }
-        let elements = || lines.flat_map(|line| line.split(|byte| *byte == b','));
+        let elements = || lines().flat_map(|line| line.split(|byte| *byte == b','));
         // All of them are ours; the first is the caller, if it was looked at.
         last.filter(|_| elements().count() <= MOST)
     }
@@ -150,27 +152,23 @@ fn address(text: &str) -> Option<IpAddr> {
 
 /// An IPv4 address as nearly all are written; the others are for the parser of the library.
 fn plain_ipv4(text: &[u8]) -> Option<Ipv4Addr> {
-    let mut octets = [0; 4];
-    let mut parts = octets.iter_mut();
-    let mut part = parts.next()?;
-    let (mut number, mut digits) = (0_u32, 0);
+    let (mut all, mut dots, mut number, mut digits) = (0_u32, 0_u32, 0_u32, 0_u32);
     for byte in text {
-        match byte {
-            // A zero in front is none of ours: some read octal numbers by it.
-            b'0'..=b'9' if digits < 3 && (digits == 0 || number > 0) => {
-                number = number * 10 + u32::from(byte - b'0');
-                digits += 1;
-            }
-            b'.' if digits > 0 => {
-                *part = u8::try_from(number).ok()?;
-                part = parts.next()?;
-                (number, digits) = (0, 0);
-            }
-            _ => return None,
+        let digit = u32::from(byte.wrapping_sub(b'0'));
+        // A zero in front is none of ours: some read octal numbers by it.
+        if digit < 10 && digits < 3 && (digits == 0 || number > 0) {
+            number = number * 10 + digit;
+            digits += 1;
+        } else if *byte == b'.' && digits > 0 && number < 256 && dots < 3 {
+            all = all << 8 | number;
+            dots += 1;
+            (number, digits) = (0, 0);
+        } else {
+            return None;
         }
     }
-    *part = u8::try_from(number).ok().filter(|_| digits > 0)?;
-    parts.next().is_none().then(|| octets.into())
+    let is_whole = digits > 0 && number < 256 && dots == 3;
+    is_whole.then(|| Ipv4Addr::from_bits(all << 8 | number))
 }
 
 /// The part of an address that limits count by: all of an IPv4 address, so many bits of another.

@@ -15,6 +15,7 @@ use crate::base::reach::in_memory;
 use crate::error::{Error, ErrorKind, Result};
 use crate::resource::{self, AccessKind};
 use core::net::IpAddr;
+use std::sync::Arc;
 
 /// What of a request is known before anything is proved.
 struct Asked<'a, 'r> {
@@ -121,7 +122,7 @@ impl Inner {
     }
 
     /// The one credential that there is.
-    fn one(&self, credential: Credential<'_>, asked: &Asked<'_, '_>) -> Result<Known, Refusal> {
+    fn one(&self, credential: Credential<'_>, asked: &Asked<'_, '_>) -> Result<Arc<Known>, Refusal> {
         let known = self.proved(credential, &self.whole(&Slices::of(asked.demand), asked))?;
         self.not_forged(&known, asked)?;
         Ok(known)
@@ -134,7 +135,7 @@ impl Inner {
         second: Credential<'_>,
         pair: &Pair,
         asked: &Asked<'_, '_>,
-    ) -> Result<Known, Refusal> {
+    ) -> Result<Arc<Known>, Refusal> {
         let (decides, beside) = (&asked.demand.inner.kinds, &pair.kinds);
         let (one, two) = (first.kind(self), second.kind(self));
         let (own, other) = if decides.contains(&one) && beside.contains(&two) {
@@ -159,12 +160,11 @@ impl Inner {
             let pays = resource::Demand { cost: demand.cost, ..beside_of(asked) };
             other_known = self.proved(other, &pays)?;
         }
-        own_known.other = Some(Access::new(Some(other_known), asked.address));
-        Ok(own_known)
+        Ok(own_known.with_other(Access::new(Some(other_known), asked.address))?)
     }
 
     /// That a credential is good, whatever it may do. Nothing is paid.
-    fn valid(&self, credential: Credential<'_>, asked: &Asked<'_, '_>) -> Result<Known, Refusal> {
+    fn valid(&self, credential: Credential<'_>, asked: &Asked<'_, '_>) -> Result<Arc<Known>, Refusal> {
         self.proved(credential, &beside_of(asked))
     }
 
@@ -172,7 +172,7 @@ impl Inner {
         &self,
         credential: Credential<'_>,
         demand: &resource::Demand<'_>,
-    ) -> Result<Known, Refusal> {
+    ) -> Result<Arc<Known>, Refusal> {
         credential.prove(self, demand).map_err(|error| Refusal {
             // Only of tokens whose signature is good, so that nobody else ends anything.
             ends_session: matches!(credential, Credential::Cookie(_))
@@ -249,8 +249,7 @@ impl Inner {
 
     /// Who calls, by the socket and the proxies that are trusted.
     fn caller(&self, request: &Request<'_>, read: &Read<'_>) -> Option<IpAddr> {
-        let lines = read.forwarded(request, &self.names);
-        self.proxies.caller(request.peer, lines, request.collapsed)
+        self.proxies.caller(request, read.forwarded, &self.names)
     }
 
     /// The rates of a caller that is known.
@@ -259,7 +258,7 @@ impl Inner {
         known: &'a Known,
         demand: &'a Demand,
         taken: &'a TakenAll,
-    ) -> impl Iterator<Item = Rated<'a>> + Clone {
+    ) -> impl Iterator<Item = Rated<'a>> {
         let other = known.other.as_ref().and_then(Access::known);
         let all = [Some(known), other].into_iter().flatten();
         let grants = all.filter_map(|known| known.proven().grant());

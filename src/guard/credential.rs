@@ -8,6 +8,7 @@ use super::request::{Read, Request};
 use crate::apikey::{authorization_scheme, is_key_scheme};
 use crate::error::{Error, ErrorKind, Result};
 use crate::resource::{self, AccessKind, Authorized, Presented};
+use std::sync::Arc;
 
 /// A credential in its place.
 #[derive(Clone, Copy)]
@@ -44,7 +45,7 @@ impl<'r> Found<'r> {
             return Err(JOINED.about_claim("api_key"));
         }
         let cookie = match &inner.cookies {
-            Some(cookies) => cookies.read_all(read.cookies(request))?.access,
+            Some(cookies) => read.session_cookies(request, cookies)?.access,
             None => None,
         };
         let presented = Presented { authorization, api_key };
@@ -82,7 +83,7 @@ impl Credential<'_> {
 
     /// Proves it, and that it meets the demand. An API key is used by this, as much as the demand
     /// costs.
-    pub(super) fn prove(self, inner: &Inner, demand: &resource::Demand<'_>) -> Result<Known> {
+    pub(super) fn prove(self, inner: &Inner, demand: &resource::Demand<'_>) -> Result<Arc<Known>> {
         let proven = match self {
             Self::Authorization(given) => inner.server.prove(given, demand)?,
             Self::Header(key) => inner.server.prove(Authorized::ApiKey(key), demand)?,

@@ -162,7 +162,7 @@ impl Headers {
         self.own.extend(values.into_iter().map(|value| ("Set-Cookie", value.into())));
     }
 
-    pub(super) fn rates<'n>(&mut self, rates: impl Iterator<Item = Rated<'n>> + Clone) {
+    pub(super) fn rates<'n>(&mut self, rates: impl Iterator<Item = Rated<'n>>) {
         self.rates = Rates::of(rates);
     }
 
@@ -198,9 +198,12 @@ struct Rates(String, usize);
 const USUAL: usize = 192;
 
 impl Rates {
-    fn of<'n>(rates: impl Iterator<Item = Rated<'n>> + Clone) -> Self {
+    fn of<'n>(mut rates: impl Iterator<Item = Rated<'n>>) -> Self {
+        // Of a key and a limit at most, nearly always.
+        let few = [rates.next(), rates.next()];
+        let more: Vec<Rated<'n>> = rates.collect();
         let mut text = Vec::new();
-        for Rated { name, left, .. } in rates.clone() {
+        for Rated { name, left, .. } in few.iter().flatten().chain(&more) {
             if text.is_empty() {
                 text.reserve(USUAL);
             } else {
@@ -211,7 +214,7 @@ impl Rates {
             push_number(&mut text, b";t=", left.reset_ms.div_ceil(1000));
         }
         let end = text.len();
-        for Rated { name, policy, left } in rates {
+        for Rated { name, policy, left } in few.iter().flatten().chain(&more) {
             if text.len() > end {
                 text.extend_from_slice(b", ");
             }

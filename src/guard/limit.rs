@@ -137,7 +137,7 @@ impl TakenAll {
         }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Taken> + Clone {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Taken> {
         self.first.iter().chain(&self.more)
     }
 }

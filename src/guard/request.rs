@@ -6,6 +6,7 @@
 
 use super::address::Peer;
 use crate::error::{Error, ErrorKind, Result};
+use crate::session::{SentCookies, SessionCookies};
 use core::net::IpAddr;
 use std::fmt;
 
@@ -206,32 +207,29 @@ pub(super) struct Read<'r> {
     pub(super) is_upgrade: bool,
     /// A browser asks whether a page of another origin may (Fetch, "CORS-preflight request").
     pub(super) is_preflight: bool,
-    cookies: Lines<'r>,
-    forwarded: Lines<'r>,
+    pub(super) cookies: Lines<'r>,
+    /// By which proxies tell whom they speak for.
+    pub(super) forwarded: Lines<'r>,
 }
 
 impl<'r> Read<'r> {
-    /// The values of all `Cookie` headers, in the order in which they came.
-    pub(super) fn cookies(
+    /// What the `Cookie` headers of the request that this was read of say that a session's are.
+    pub(super) fn session_cookies(
         &self,
         request: &Request<'r>,
-    ) -> impl DoubleEndedIterator<Item = &'r [u8]> + Clone + use<'r> {
-        self.cookies.of(request, b"cookie")
-    }
-
-    /// The values of the header by which proxies tell whom they speak for.
-    pub(super) fn forwarded<'n>(
-        &self,
-        request: &Request<'r>,
-        names: &'n Names,
-    ) -> impl DoubleEndedIterator<Item = &'r [u8]> + Clone + use<'r, 'n> {
-        self.forwarded.of(request, names.forwarded.as_bytes())
+        cookies: &SessionCookies,
+    ) -> Result<SentCookies<'r>> {
+        match self.cookies {
+            Lines::Nothing => Ok(SentCookies::default()),
+            Lines::Once(only) => cookies.read_all([only]),
+            Lines::Several => cookies.read_all(self.cookies.of(request, b"cookie")),
+        }
     }
 }
 
 /// A header that may be there several times: nearly always it is not.
 #[derive(Clone, Copy, Default)]
-enum Lines<'r> {
+pub(super) enum Lines<'r> {
     #[default]
     Nothing,
     Once(&'r [u8]),
@@ -243,8 +241,9 @@ impl<'r> Lines<'r> {
         *self = if matches!(self, Self::Nothing) { Self::Once(value) } else { Self::Several };
     }
 
-    /// Its values in the request that it was read of; the name in lower case.
-    fn of<'n>(
+    /// Its values in the request that it was read of, in the order in which they came; the name in
+    /// lower case.
+    pub(super) fn of<'n>(
         self,
         request: &Request<'r>,
         name: &'n [u8],

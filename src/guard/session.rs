@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::Claims;
 use crate::resource::{self, AccessKind, Authorized, Presented};
 use crate::session::{SentCookies, SessionCookies, SessionSpec, Sessions};
+use std::sync::Arc;
 
 impl Guard {
     /// Starts a session for the subject that has logged in. The answer sets its cookies: all of
@@ -118,7 +119,7 @@ impl Inner {
         if request.is_safe() || read.is_preflight {
             return Err(NOT_SAFE);
         }
-        let sent = cookies.read_all(read.cookies(request))?;
+        let sent = read.session_cookies(request, cookies)?;
         Ok((read, sent))
     }
 
@@ -130,7 +131,7 @@ impl Inner {
     }
 
     /// The session by its access token, in a cookie or behind `Bearer`, but not in both.
-    fn session_of(&self, read: &Read<'_>, sent: &SentCookies<'_>) -> Result<Known, Refusal> {
+    fn session_of(&self, read: &Read<'_>, sent: &SentCookies<'_>) -> Result<Arc<Known>, Refusal> {
         let authorization = read.authorization.text(|| ErrorKind::SeveralCredentials.into())?;
         let bearer = Presented { authorization, api_key: None }.authorized()?;
         let credential = match (sent.access, bearer) {
