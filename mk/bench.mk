@@ -3,7 +3,7 @@
 FUZZ_SECONDS ?= 60
 BENCH_ENV = CARGO='$(CARGO)' PYTHON='$(PYTHON)' TARGET='$(TARGET)'
 
-.PHONY: bench bench-api-keys bench-asyncio bench-sessions callgrind fuzz
+.PHONY: bench bench-api-keys bench-asyncio bench-guard bench-sessions callgrind fuzz
 
 bench: wheel ## Measures gatekey beside its peers, writes docs/bench*.md and docs/bench.svg (QUICK=1: prints)
 	@$(MAKE) --no-print-directory install PREFIX=$(TARGET)/bench/prefix DESTDIR=
@@ -11,6 +11,7 @@ bench: wheel ## Measures gatekey beside its peers, writes docs/bench*.md and doc
 	$(BENCH_ENV) $(PYTHON) benches/apikey.py
 	$(BENCH_ENV) $(PYTHON) benches/session.py
 	$(BENCH_ENV) $(PYTHON) benches/aio.py
+	$(BENCH_ENV) $(PYTHON) benches/guard.py
 
 bench-api-keys: wheel ## The part of `make bench` that is about API keys
 	@$(MAKE) --no-print-directory install PREFIX=$(TARGET)/bench/prefix DESTDIR=
@@ -21,6 +22,9 @@ bench-sessions: wheel ## The part of `make bench` that is about sessions and rev
 
 bench-asyncio: wheel ## The part of `make bench` that is about asyncio
 	$(BENCH_ENV) $(PYTHON) benches/aio.py
+
+bench-guard: wheel ## The part of `make bench` that is about the guard
+	$(BENCH_ENV) $(PYTHON) benches/guard.py
 
 callgrind: ## Counts the instructions of one HS256 verify and sign (ALG=ES256: of another algorithm)
 	$(BENCH_ENV) $(PYTHON) benches/callgrind.py

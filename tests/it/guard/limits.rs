@@ -37,6 +37,32 @@ fn a_limit_is_of_the_action_and_of_a_network() {
     assert_eq!(networks.filter(|peer| wide.on(post().peer(peer), &limit).is_allowed()).count(), 5);
 }
 
+/// More addresses than the table has room for, each with fewer requests than are used up: none of
+/// those that are refused is let in again by them, and one that was not there is.
+#[test]
+fn a_flood_of_addresses_lets_nobody_in_again() {
+    let service = service();
+    let used_up: Vec<String> = (1..=8).map(|n| format!("192.0.2.{n}")).collect();
+    for peer in &used_up {
+        assert_eq!((0..9).filter(|_| log_in(&service, peer).is_allowed()).count(), 5);
+    }
+    let limit = demand(|d| d.public().limit("log-in", "5/min"));
+    let flood = |from: u32| {
+        for number in from..from + 70_000 {
+            let address = std::net::Ipv4Addr::from_bits(number);
+            let request = Request::new(b"POST", b"/log-in").peer_address(address.into());
+            assert!(service.guard.check(&request, &limit).is_allowed(), "{address}");
+        }
+    };
+    flood(0x0a00_0000);
+    // A second time, one unit more of each.
+    flood(0x0a00_0000);
+    for peer in &used_up {
+        refused(&log_in(&service, peer), 429);
+    }
+    assert!(log_in(&service, "198.51.100.1").is_allowed());
+}
+
 #[test]
 fn a_refusal_says_when_to_come_back_in_whole_seconds() {
     let service = service();

@@ -117,6 +117,36 @@ fn nothing_that_was_sent_or_is_claimed_is_echoed() {
     );
 }
 
+/// For loops that have asked another server themselves, and got no answer.
+#[test]
+fn what_could_not_be_asked_is_answered_as_a_decision_would() {
+    let service = service();
+    let demand = demand(|d| d.scopes(["orders:read"]));
+    for kind in [
+        ErrorKind::StoreUnavailable,
+        ErrorKind::ConnectionFailed,
+        ErrorKind::OauthServerFailed,
+        ErrorKind::TokenInactive,
+        ErrorKind::InsufficientScope,
+        ErrorKind::RateLimited,
+        ErrorKind::Internal,
+    ] {
+        let decision = service.guard.refuse(kind.into(), &demand);
+        refused(&decision, kind.http_status());
+        assert_eq!(decision.error().unwrap().kind(), kind);
+        assert!(set_cookies(&decision).is_empty() && decision.tokens().is_none(), "{kind:?}");
+    }
+    assert_eq!(ErrorKind::ConnectionFailed.http_status(), 503);
+    // To the letter.
+    let missing = service.guard.refuse(ErrorKind::MissingCredentials.into(), &demand);
+    assert_eq!(answer(&missing), answer(&service.on(get(), &demand)));
+    let expired = foreign(|claims| claims["exp"] = json!(NOW - 100));
+    let late = service.guard.refuse(ErrorKind::Expired.into(), &demand);
+    assert_eq!(answer(&late), answer(&service.on(get().bearer(&expired), &demand)));
+    // A token that ended is no reason to clear the cookies: it may not have been in one.
+    assert!(!clears(&service.guard.refuse(ErrorKind::RevokedToken.into(), &demand)));
+}
+
 #[test]
 fn settings_that_no_answer_could_carry_are_refused_when_built() {
     let csrf = Csrf::new(&Secret::new(vec![7; 32])).unwrap();
