@@ -157,11 +157,11 @@ fn plain_ipv4(text: &[u8]) -> Option<Ipv4Addr> {
         let digit = u32::from(byte.wrapping_sub(b'0'));
         // A zero in front is none of ours: some read octal numbers by it.
         if digit < 10 && digits < 3 && (digits == 0 || number > 0) {
-            number = number * 10 + digit;
-            digits += 1;
+            number = number.wrapping_mul(10).wrapping_add(digit); // at most 999
+            digits = digits.wrapping_add(1);
         } else if *byte == b'.' && digits > 0 && number < 256 && dots < 3 {
             all = all << 8 | number;
-            dots += 1;
+            dots = dots.wrapping_add(1);
             (number, digits) = (0, 0);
         } else {
             return None;
