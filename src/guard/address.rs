@@ -44,12 +44,7 @@ pub(super) struct Proxies {
 
 impl Proxies {
     pub(super) fn new() -> Self {
-        Self {
-            networks: Vec::new(),
-            unix: false,
-            is_forwarded: false,
-            exact_names: false,
-        }
+        Self { networks: Vec::new(), unix: false, is_forwarded: false, exact_names: false }
     }
 
     /// Trusts a network, an address, or whatever comes by a Unix socket (`unix`).
@@ -210,7 +205,8 @@ mod tests {
 
     #[test]
     fn a_plain_address_is_what_the_library_reads() {
-        let pieces = ["0", "1", "9", "10", "99", "255", "256", "00", "01", "", "1000", "a", "+1", " 1"];
+        let pieces =
+            ["0", "1", "9", "10", "99", "255", "256", "00", "01", "", "1000", "a", "+1", " 1"];
         let mut read = 0;
         for a in pieces {
             for b in pieces {

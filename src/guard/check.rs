@@ -122,7 +122,11 @@ impl Inner {
     }
 
     /// The one credential that there is.
-    fn one(&self, credential: Credential<'_>, asked: &Asked<'_, '_>) -> Result<Arc<Known>, Refusal> {
+    fn one(
+        &self,
+        credential: Credential<'_>,
+        asked: &Asked<'_, '_>,
+    ) -> Result<Arc<Known>, Refusal> {
         let known = self.proved(credential, &self.whole(&Slices::of(asked.demand), asked))?;
         self.not_forged(&known, asked)?;
         Ok(known)
@@ -164,7 +168,11 @@ impl Inner {
     }
 
     /// That a credential is good, whatever it may do. Nothing is paid.
-    fn valid(&self, credential: Credential<'_>, asked: &Asked<'_, '_>) -> Result<Arc<Known>, Refusal> {
+    fn valid(
+        &self,
+        credential: Credential<'_>,
+        asked: &Asked<'_, '_>,
+    ) -> Result<Arc<Known>, Refusal> {
         self.proved(credential, &beside_of(asked))
     }
 

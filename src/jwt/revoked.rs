@@ -187,7 +187,8 @@ pub(crate) fn check_introspected(
     leeway: u64,
 ) -> Result<()> {
     let absent = Absent { null: true, empty_audience: true };
-    let claims = &registered::find_given(claims.as_bytes(), &[], absent, &mut ())?.check(Subject::Text)?;
+    let claims =
+        &registered::find_given(claims.as_bytes(), &[], absent, &mut ())?.check(Subject::Text)?;
     let now_nanos = clock.now_nanos();
     let (key, monotonic, notes) = (None, None, Cell::default());
     let token = PresentedToken { claims, key, teller, now_nanos, monotonic, leeway, notes };

@@ -21,29 +21,34 @@ impl ResourceServer {
         }
         // No error is named to someone who has not tried (RFC 6750 section 3.1).
         let code = kind.bearer_error();
-        let mut parts = Vec::new();
-        parts.extend(self.0.realm.as_deref().map(|realm| pair("realm", realm)));
-        if let Some(code) = code {
-            parts.push(pair("error", code));
-            parts.push(pair("error_description", kind.public_message()));
+        let mut parts = Parameters(String::with_capacity(256));
+        if let Some(realm) = &self.0.realm {
+            parts.add("realm", [&**realm]);
         }
-        let scopes = [demand.scopes, demand.any_scopes].concat().join(" ");
-        if matches!(code, None | Some("insufficient_scope")) && !scopes.is_empty() {
-            parts.push(pair("scope", &scopes));
+        if let Some(code) = code {
+            parts.add("error", [code]);
+            parts.add("error_description", [kind.public_message()]);
+        }
+        let scopes = || demand.scopes.iter().chain(demand.any_scopes).copied();
+        if matches!(code, None | Some("insufficient_scope"))
+            && scopes().any(|scope| !scope.is_empty())
+        {
+            parts.add("scope", scopes());
         }
         if code == Some("insufficient_user_authentication") {
             if !demand.acr_values.is_empty() {
-                parts.push(pair("acr_values", &demand.acr_values.join(" ")));
+                parts.add("acr_values", demand.acr_values.iter().copied());
             }
             // A token of the sign-in itself is one of a new sign-in.
             let max_age = if demand.fresh { demand.max_age.or(Some(0)) } else { demand.max_age };
-            parts.extend(max_age.map(|age| pair("max_age", &age.to_string())));
+            if let Some(age) = max_age {
+                parts.add("max_age", [&*age.to_string()]);
+            }
         }
-        parts.extend(self.0.metadata_url.as_deref().map(|url| pair("resource_metadata", url)));
-        if parts.is_empty() {
-            return Some("Bearer".to_owned());
+        if let Some(url) = &self.0.metadata_url {
+            parts.add("resource_metadata", [&**url]);
         }
-        Some(format!("Bearer {}", parts.join(", ")))
+        Some(if parts.0.is_empty() { "Bearer".to_owned() } else { parts.0 })
     }
 
     /// The metadata of the API (RFC 9728 section 2), to be served as `application/json` at
@@ -75,9 +80,26 @@ impl ResourceServer {
     }
 }
 
-/// `name="value"`, without what would end the quotes or the header.
-fn pair(name: &str, value: &str) -> String {
-    let value: String =
-        value.chars().filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\')).collect();
-    format!("{name}=\"{value}\"")
+/// What a challenge says: `Bearer name="value", other="one two"`.
+struct Parameters(String);
+
+impl Parameters {
+    /// A parameter whose value is these texts, with spaces between, and without what would end the
+    /// quotes or the header.
+    fn add<'v>(&mut self, name: &str, texts: impl IntoIterator<Item = &'v str>) {
+        let Self(out) = self;
+        out.push_str(if out.is_empty() { "Bearer " } else { ", " });
+        out.push_str(name);
+        out.push_str("=\"");
+        let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+        for (at, text) in texts.into_iter().enumerate() {
+            out.push_str(if at == 0 { "" } else { " " });
+            if text.bytes().all(is_plain) {
+                out.push_str(text);
+            } else {
+                out.extend(text.chars().filter(|c| u8::try_from(*c).is_ok_and(is_plain)));
+            }
+        }
+        out.push('"');
+    }
 }

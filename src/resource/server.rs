@@ -160,7 +160,9 @@ impl ResourceServer {
             }
             (None, None) if inner.api_keys.is_some() => {
                 inner.key(token, demand).map_err(|error| match error.kind() {
-                    ErrorKind::MalformedApiKey if parts_of(token).is_some() => error.saying(NO_JWTS),
+                    ErrorKind::MalformedApiKey if parts_of(token).is_some() => {
+                        error.saying(NO_JWTS)
+                    }
                     _ => error,
                 })
             }
