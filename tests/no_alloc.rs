@@ -28,12 +28,19 @@ use fixtures::{
     verifier, verifying,
 };
 use forge::{b64, header, header_and, resign, sign, signature, token};
+use gatekey::apikey::{ApiKeyOptions, KeySpec};
+use gatekey::guard::{Demand, Guard, Request};
 use gatekey::jwk::KeySource as _;
 use gatekey::jwt::{IssuerRule, danger_decode_unverified};
 use gatekey::keyring::KeyRingOptions;
 use gatekey::revocations::{RevocationOptions, RevokeScope};
+use gatekey::session::{SessionCookies, SessionOptions, SessionSpec};
 use gatekey::store::MemoryStore;
-use gatekey::{Alg, ErrorKind, KeyRing, KeySet, Peppers, Policy, Revocations, Secret, Verifier};
+use gatekey::web::Csrf;
+use gatekey::{
+    Alg, Claims, ErrorKind, KeyRing, KeySet, Peppers, Policy, ResourceServer, Revocations, Secret,
+    Signer, Store, Verifier,
+};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -340,6 +347,61 @@ fn wide_objects_allocate_little() {
             // One decoded copy of each name that has escapes, which only a crafted text has.
             assert!(asked.calls <= growth + n + 8, "{what} {n}: {asked:?}");
             assert!(asked.bytes <= 128 * (n + 8), "{what} {n}: {asked:?}");
+        }
+    }
+}
+
+/// One allocation holds who calls, one a token's claims, one the headers of rates; nothing else that
+/// a request brings, and nothing that is not asked for, is copied.
+#[test]
+fn a_decision_of_the_guard_allocates_what_it_hands_out() {
+    let store = Store::open("memory:").unwrap();
+    let keys = store.api_keys(ApiKeyOptions::new()).unwrap();
+    let signer = Signer::builder(key(Alg::Hs256)).issuer(ISSUER).build().unwrap();
+    let sessions = store.sessions(Some(&signer), SessionOptions::new()).unwrap();
+    let csrf = Csrf::new(&Secret::new(vec![7; 32])).unwrap();
+    let others = KeySet::new([key(Alg::Es256).public().unwrap()]).unwrap();
+    let guard = Guard::builder()
+        .api_keys(keys.clone())
+        .sessions(sessions.clone())
+        .cookies(SessionCookies::builder(&csrf).build().unwrap())
+        .tokens(ResourceServer::builder("api").issuer("https://other.example", Arc::new(others)))
+        .origin("https://shop.example")
+        .trusted_proxy("10.0.0.0/8")
+        .build()
+        .unwrap();
+    let spec = KeySpec { scopes: vec!["read".into()], ..KeySpec::new("acme") };
+    let text = keys.create(&spec).unwrap().secret;
+    let claims = Claims::new().claim_str("scope", "read write").claim_str("tenant", "t1");
+    let tokens =
+        sessions.start("alice", &SessionSpec { claims, ..SessionSpec::default() }).unwrap();
+    let token = tokens.access_token.expose_str();
+    let bearer = format!("Bearer {token}");
+    let cookie = format!("theme=dark; __Host-access={token}; lang=en");
+    let check = csrf.issue(tokens.family()).unwrap();
+    let ours: [(&str, &str); 3] =
+        [("origin", "https://shop.example"), ("x-csrf-token", &check), ("cookie", &cookie)];
+    let read = Demand::builder().scopes(["read"]).build().unwrap();
+    let limited = Demand::builder().scopes(["read"]).limit("orders", "1000/s").build().unwrap();
+    for (what, method, sent, calls) in [
+        ("a key", "GET", &[("x-api-key", text.expose_str())][..], 1),
+        ("a session", "GET", &[("authorization", &*bearer)][..], 2),
+        ("a cookie", "GET", &[("cookie", &*cookie)][..], 2),
+        ("a cookie and its CSRF token", "POST", &ours[..], 2),
+    ] {
+        let mut headers: Vec<(&[u8], &[u8])> = vec![(b"x-forwarded-for", b"203.0.113.9")];
+        headers.extend(sent.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
+        let request = Request::new(method.as_bytes(), b"/").headers(&headers).peer("10.0.0.7");
+        for (demand, calls) in [(&read, calls), (&limited, calls + 1)] {
+            assert!(guard.check(&request, demand).is_allowed(), "{what}");
+            let (decision, asked) = count(|| guard.check(&request, demand));
+            assert_eq!(asked.calls, calls, "{what}: {asked:?}");
+            let (_, asked) = count(|| {
+                let access = decision.access().unwrap();
+                (access.clone(), access.subject().map(str::len), access.has_scope("read"))
+            });
+            assert_eq!(asked.calls, 0, "{what}: reading borrows");
+            assert_eq!(decision.access().unwrap().scopes().first().unwrap(), "read");
         }
     }
 }

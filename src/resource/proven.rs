@@ -18,7 +18,6 @@ pub(crate) struct Proven {
 }
 
 #[derive(Clone)]
-#[expect(clippy::large_enum_variant, reason = "neither is rare, and what holds it is boxed")]
 enum Proof {
     Key(Grant),
     Token(Token),

@@ -285,7 +285,10 @@ impl Inner {
         match chosen {
             Some(issuer) => self.jwt(issuer, verified?, &places, demand),
             // Of whatever issuer it is, it is a JWT.
-            None => Err(demand.takes(AccessKind::Jwt).err().or(verified.err()).unwrap_or(UNKNOWN)),
+            None => {
+                demand.takes(AccessKind::Jwt)?;
+                Err(verified.err().unwrap_or(UNKNOWN))
+            }
         }
     }
 

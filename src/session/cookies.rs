@@ -237,7 +237,7 @@ impl SessionCookies {
 }
 
 /// What all of these names begin with; it may be empty.
-fn common_beginning<'n>([first, second, third]: [&'n str; 3]) -> &'n [u8] {
+fn common_beginning([first, second, third]: [&str; 3]) -> &[u8] {
     let all = first.bytes().zip(second.bytes().zip(third.bytes()));
     let same = all.take_while(|(a, (b, c))| a == b && b == c).count();
     first.as_bytes().get(..same).unwrap_or_default()

@@ -29,31 +29,37 @@ impl _Request {
     /// The request of an ASGI scope, of HTTP or a websocket.
     #[staticmethod]
     #[pyo3(signature = (scope, csrf_field=None))]
-    fn of_asgi(
-        scope: &Bound<'_, PyAny>,
-        csrf_field: Option<Bound<'_, PyString>>,
+    fn of_asgi<'py>(
+        scope: &Bound<'py, PyAny>,
+        csrf_field: Option<Bound<'py, PyString>>,
     ) -> PyResult<Self> {
-        let get = |name: &str| scope.call_method1(intern!(scope.py(), "get"), (name,));
-        let mut text = Gathered::default();
-        let method = get("method")?;
+        let py = scope.py();
+        // A dict, of nearly all servers: without a call.
+        let dict = scope.cast_exact::<PyDict>().ok();
+        let get = |name: &Bound<'py, PyString>| match &dict {
+            Some(dict) => Ok(dict.get_item(name)?.unwrap_or_else(|| py.None().into_bound(py))),
+            None => scope.call_method1(intern!(py, "get"), (name,)),
+        };
+        let mut text = Gathered::new();
+        let method = get(intern!(py, "method"))?;
         let method = match method.cast::<PyString>() {
             Ok(method) => text.add_text(method),
             // A handshake.
             Err(_) => text.add(b"GET"),
         };
-        let path = text.add_any(&get("path")?, "the scope's path")?;
+        let path = text.add_any(&get(intern!(py, "path"))?, "the scope's path")?;
         let mut headers = Vec::with_capacity(24);
-        let pairs = get("headers")?;
+        let pairs = get(intern!(py, "headers"))?;
         for pair in pairs.try_iter()? {
             let (name, value) = pair?.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
             headers.push((text.add_any(&name, "a header")?, text.add_any(&value, "a header")?));
         }
-        let client = get("client")?;
+        let client = get(intern!(py, "client"))?;
         let peer = match client.is_none() {
             true => String::new(),
             false => client.get_item(0)?.extract().unwrap_or_default(),
         };
-        let kind = get("type")?;
+        let kind = get(intern!(py, "type"))?;
         let is_upgrade = kind.cast::<PyString>().is_ok_and(|kind| kind == "websocket");
         let csrf_field = csrf_field.map(|field| text.add_text(&field));
         let bytes = text.done();
@@ -68,7 +74,7 @@ impl _Request {
         csrf_field: Option<Bound<'_, PyString>>,
     ) -> PyResult<Self> {
         let py = environ.py();
-        let mut text = Gathered::default();
+        let mut text = Gathered::new();
         let mut own = |name: &Bound<'_, PyString>| match environ.get_item(name)? {
             Some(value) => text.add_any(&value, "a member of the environment"),
             None => Ok(0..0),
@@ -123,10 +129,14 @@ impl _Request {
 }
 
 /// Texts, one after the other.
-#[derive(Default)]
 struct Gathered(Vec<u8>);
 
 impl Gathered {
+    /// Room for nearly all requests: what grows is copied, and leaves what it held behind.
+    fn new() -> Self {
+        Self(Vec::with_capacity(4096))
+    }
+
     fn add(&mut self, bytes: &[u8]) -> Range<usize> {
         let start = self.0.len();
         self.0.extend_from_slice(bytes);
