@@ -57,8 +57,8 @@ DOORS = {
     },
 }
 COMMANDS = {
-    "FastAPI": ["uvicorn", "--log-level", "warning", "--no-access-log", "--fd", "{fd}", "guard:fastapi_app"],
-    "Flask": ["gunicorn", "--log-level", "warning", "-w", "1", "-b", "fd://{fd}", "guard:flask_app"],
+    "FastAPI": ["uvicorn", "--log-level", "warning", "--no-access-log", "--port", "{port}", "guard:fastapi_app"],
+    "Flask": ["gunicorn", "--log-level", "warning", "-w", "1", "-b", "127.0.0.1:{port}", "guard:flask_app"],
 }
 Sample = tuple[float, float, float]
 """Requests a second, p99 in milliseconds, microseconds of CPU a request."""
@@ -114,17 +114,16 @@ class Server:
     """One door, in a process of its own."""
 
     def __init__(self, python: Path, kind: str, door: str) -> None:
-        listening = socket.create_server(("127.0.0.1", 0), backlog=256)
-        self.port = listening.getsockname()[1]
-        words = [word.format(fd=listening.fileno()) for word in COMMANDS[kind]]
+        # Uvicorn takes a descriptor for a Unix socket, and leaves Nagle's algorithm on: give it a port.
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        words = [word.format(port=self.port) for word in COMMANDS[kind]]
         self.process = subprocess.Popen(
             [str(python), "-m", *words],
             cwd=hosts.BENCHES / "python",
             env={**os.environ, "GUARD_FOLDER": str(FOLDER), "GUARD_DOOR": door},
-            pass_fds=[listening.fileno()],
             start_new_session=True,
         )
-        listening.close()
         self.headers: dict[str, str] = {}
 
     def processes(self) -> list[int]:
@@ -298,7 +297,7 @@ callgrind, without the blocks of SHA-2.
 
 def main() -> None:
     hosts.WORK.mkdir(parents=True, exist_ok=True)
-    program = hosts.rust_program().with_name("gatekey-bench-guard")
+    program = hosts.rust_program("gatekey-bench-guard").with_name("gatekey-bench-guard")
     cases = core(program)
     found = served() if wrk() else {}
     text = write(cases, found)

@@ -39,15 +39,16 @@ def run(*command: str | Path, **env: str) -> None:
     subprocess.run([str(word) for word in command], check=True, cwd=ROOT, env={**os.environ, **env})
 
 
-def rust_program() -> Path:
-    """The Rust contenders; jwt-simple only where its BoringSSL can be built."""
+def rust_program(*programs: str) -> Path:
+    """The Rust contenders, or these of them; jwt-simple only where its BoringSSL can be built."""
     found = glob.glob("/usr/lib/llvm-*/lib/libclang*.so*") + glob.glob("/usr/lib64/libclang*.so*")
     clang = [library for library in found if "libclang-cpp" not in library]  # which clang-format brings along
     simple = shutil.which("cmake") and (clang or os.environ.get("LIBCLANG_PATH"))
     step("building the Rust contenders" + ("" if simple else " (without jwt-simple: no cmake or libclang)"))
     features = ["--features", "jwt-simple"] if simple else []
     manifest = BENCHES / "Cargo.toml"
-    run(CARGO, "build", "--release", "--manifest-path", manifest, *features, CARGO_TARGET_DIR=str(TARGET))
+    only = [word for program in programs for word in ("--bin", program)]
+    run(CARGO, "build", "--release", "--manifest-path", manifest, *features, *only, CARGO_TARGET_DIR=str(TARGET))
     return TARGET / "release" / "gatekey-bench"
 
 

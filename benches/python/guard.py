@@ -6,15 +6,14 @@
 Peers are written as their documentation says, with keys parsed once.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-OWN, OTHER, API = "https://shop.example", "https://auth.example", "https://api.example"
+OWN, API = "https://shop.example", "https://api.example"
+ISSUERS = {"HS256": "https://auth.example", "ES256": "https://login.example"}
 SCOPE = "orders:read"
 SECRET = b"of another issuer, 32 bytes too!"
 
@@ -26,16 +25,16 @@ def prepare(folder: Path) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     keys = {"HS256": Key.from_secret(SECRET, "HS256"), "ES256": Key.generate("ES256", kid="one")}
-    (folder / "es256.pem").write_bytes(keys["ES256"].public().to_pem())
-    guard = Guard(store(folder), issuer=OWN, cookies=True)
-    key = guard.api_keys.create("customer-1", scopes=[SCOPE]).secret
+    (folder / "es256.pem").write_text(keys["ES256"].public().to_pem())
+    guard = Guard(**options(folder))
+    key = guard.api_keys.create(owner="customer-1", scopes=[SCOPE]).secret
     started = guard.start_session("alice", scopes=SCOPE).tokens
     claims = {"sub": "alice", "client_id": "app", "scope": SCOPE}
     headers = {"open": {}, "api_key": {"X-API-Key": key}}
     headers["cookie"] = {"Cookie": f"theme=dark; {guard.cookies.names[0]}={started.access_token}"}
     headers["bearer"] = {"Authorization": f"Bearer {started.access_token}"}
     for alg, own in keys.items():
-        signer = Signer(own, issuer=OTHER, audience=API, typ="at+jwt", ttl=86_400)
+        signer = Signer(own, issuer=ISSUERS[alg], audience=API, typ="at+jwt", ttl=86_400)
         headers[f"jwt {alg}"] = {"Authorization": f"Bearer {signer.sign(claims)}"}
     (folder / "headers.json").write_text(json.dumps(headers))
 
@@ -48,13 +47,14 @@ def options(folder: Path) -> dict[str, Any]:
     """One guard for all doors: it takes every kind of credential."""
     from gatekey import Key
 
-    keys = [Key.from_secret(SECRET, "HS256"), Key.from_pem((folder / "es256.pem").read_bytes())]
+    hs256 = Key.from_secret(SECRET, "HS256")
+    es256 = Key.from_pem((folder / "es256.pem").read_bytes(), kid="one")
     return {
         "store": store(folder),
         "issuer": OWN,
         "cookies": True,
         "audience": API,
-        "issuers": {OTHER: keys},
+        "issuers": {ISSUERS["HS256"]: hs256, ISSUERS["ES256"]: es256},
         "public_url": OWN,
     }
 
@@ -69,7 +69,7 @@ def decoded(token: str, key: Any, alg: str) -> str:
     """What a dependency of one's own does with PyJWT."""
     import jwt
 
-    claims = jwt.decode(token, key, algorithms=[alg], audience=API, issuer=OTHER)
+    claims = jwt.decode(token, key, algorithms=[alg], audience=API, issuer=ISSUERS[alg])
     if SCOPE not in claims.get("scope", "").split(" "):
         raise PermissionError
     return claims["sub"]
@@ -133,8 +133,7 @@ def of_flask(folder: Path, door: str) -> Any:
             JWT_ALGORITHM=alg,
             JWT_SECRET_KEY=SECRET,
             JWT_DECODE_AUDIENCE=API,
-            JWT_DECODE_ISSUER=OTHER,
-            JWT_ENCODE_ISSUER=OTHER,
+            JWT_DECODE_ISSUER=ISSUERS[alg],
         )
         JWTManager(app)
 
