@@ -24,7 +24,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Host, Mount, Route
+from starlette.routing import BaseRoute, Host, Match, Mount, Route
 from starlette.websockets import WebSocket, WebSocketState
 
 from gatekey._core import Access, _Request
@@ -243,7 +243,7 @@ class Guard(base.Guard):
             return response_of(await answered(self, route, asked))
 
         marked(endpoint, self.demand(public=True))
-        return Route(
+        return _OwnRoute(
             route.path, endpoint, methods=[route.method], name=route.name, include_in_schema=False
         )
 
@@ -273,6 +273,16 @@ class Guard(base.Guard):
 
     def _is_guarded(self, route: BaseRoute) -> bool:
         return mark_of(getattr(route, "endpoint", None)) is not None
+
+
+class _OwnRoute(Route):
+    """A route of the guard's own, which costs a request of another route next to nothing."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Compare what the path begins with before anything else."""
+        if self.path.partition("{")[0] not in scope.get("path", ""):
+            return Match.NONE, {}
+        return super().matches(scope)
 
 
 def _is_function(thing: object) -> bool:
