@@ -46,7 +46,7 @@ const LAYERS: [(&str, &[&str]); 25] = [
     ("oauth", OAUTH),
     // 5: what the edges share
     ("open", OPEN),
-    ("resource", &["error", "base", "crypto", "jwk", "jwt", "transport", "apikey", "oauth"]),
+    ("resource", &["error", "base", "crypto", "jwk", "jws", "jwt", "transport", "apikey", "oauth"]),
     ("guard", GUARD),
     (
         "backup",

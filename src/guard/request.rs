@@ -5,6 +5,7 @@
 //! what is read; names that are empty or end in a space. What is there twice is kept as that.
 
 use super::address::Peer;
+use crate::base::json;
 use crate::error::{Error, ErrorKind, Result};
 use crate::session::{SentCookies, SessionCookies};
 use core::net::IpAddr;
@@ -287,14 +288,14 @@ impl<'r> Sent<'r> {
     pub(super) fn text(self, twice: impl FnOnce() -> Error) -> Result<Option<&'r str>> {
         match self {
             Self::Nothing => Ok(None),
-            Self::Once(value) => simdutf8::basic::from_utf8(value).map(Some).map_err(|_| NOT_UTF8),
+            Self::Once(value) => json::utf8(value).map(Some).map_err(|_| NOT_UTF8),
             Self::Several => Err(twice()),
         }
     }
 }
 
-/// Whether a header has this name, which is in lower case. Nearly all that are not it end in another
-/// letter, and nearly all that are it are in lower case.
+/// Whether a header has this name, which is in lower case. Nearly all others end in another letter,
+/// and nearly all of this name are in lower case.
 #[inline]
 fn is_named(name: &[u8], known: &[u8]) -> bool {
     match (name, known) {

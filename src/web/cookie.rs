@@ -335,8 +335,8 @@ impl Cookie {
 }
 
 /// What all `Cookie` headers of a request say that the cookies of these names are, in one walk
-/// through the text: see [`Cookie::read_all`]. All names begin with `beginning`; a header without it
-/// has none of them.
+/// through the text: see [`Cookie::read_all`]. All names begin with `beginning`; a header without
+/// that has none of them.
 pub(crate) fn read_cookies<'h, const N: usize>(
     headers: impl IntoIterator<Item = &'h [u8]>,
     names: [&str; N],
