@@ -9,6 +9,7 @@
 mod about;
 mod answer;
 mod kind;
+pub mod named;
 mod remedy;
 
 pub use kind::ErrorKind;
@@ -189,7 +190,11 @@ impl Error {
     /// configured: of both only a bounded, printable part is kept.
     #[cold]
     pub(crate) fn comparing(mut self, what: &'static str, seen: &str, configured: &str) -> Self {
-        let names = Arc::new([printable(seen, 60).into(), printable(configured, 60).into()]);
+        let configured = match named::credential_in(configured) {
+            Some(_) => named::shown(configured).into(),
+            None => printable(configured, 60).into(),
+        };
+        let names = Arc::new([printable(seen, 60).into(), configured]);
         self.about = About::Compared { what, names };
         self
     }

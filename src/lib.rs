@@ -94,6 +94,7 @@
 //! |---|---|
 //! | [`Error`], [`ErrorKind`] | one kind = one number = one C status = one Python class |
 //! | [`json`], [`clock`], [`random`], [`Secret`] | strict, bounded, wiped; the only ways in for time and randomness |
+//! | [`named`] | what may be said of a name or path that was given: not what may be a secret |
 //! | [`reach`] | whether a call can be over at once, for callers on whom others wait |
 //! | [`jwk`] | keys: generated, imported (JWK, PEM, DER), checked, exported |
 //! | [`jwt`] | from claims to a token, and from a token to claims |
@@ -115,6 +116,7 @@
 //! holds a token, a key or text that an attacker chose.
 
 mod error;
+pub use error::named;
 #[doc(inline)]
 pub use error::{Error, ErrorKind, Result, Words};
 

@@ -7,6 +7,7 @@ use super::flush::is_of_the_row;
 use super::format::{self, KeyId};
 use super::spec::{IssuedKey, KeySpec, KeyUpdate};
 use crate::base::pace::Dates;
+use crate::base::presented::{self, Form};
 use crate::base::secret::Secret;
 use crate::base::text::{argument, for_people};
 use crate::error::{Error, ErrorKind, Result};
@@ -18,6 +19,24 @@ use crate::store::{
 use std::sync::atomic::Ordering;
 
 const UNKNOWN: Error = Error::new(ErrorKind::ApiKeyNotFound, "There is no API key with this id.");
+
+/// What the caller of a change has mistaken, and no caller of the service.
+const REVOKED: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "The API key is revoked, for good: it is not changed any more. Make another one with `create`.",
+);
+
+/// The id of a key that is named by it; a whole key, which is given by mistake, is not shown.
+fn named(id: &str) -> Result<KeyId> {
+    const WHOLE: &str = "This is a whole API key, which is not shown; a key is named by its id: the 12 letters and digits before \
+         the last `_` of its text.";
+    const TOKEN: &str = "This is a token (JWT), which is not shown; an API key is named by its id: 12 letters and digits.";
+    match presented::whole(id) {
+        Some(Form::ApiKey) => Err(argument(WHOLE)),
+        Some(_) => Err(argument(TOKEN)),
+        None => KeyId::from_text(id).ok_or(UNKNOWN),
+    }
+}
 
 /// How often a change is tried that others keep overtaking.
 const TRIES: usize = 16;
@@ -67,7 +86,7 @@ impl ApiKeys {
     /// at once.
     ///
     /// # Errors
-    /// `ApiKeyNotFound`; `ApiKeyRevoked`: it stays revoked. `InvalidArgument`: the overlap is too
+    /// `ApiKeyNotFound`. `InvalidArgument`: the key is revoked, and stays so; the overlap is too
     /// long, or of an imported key, whose old text cannot be found beside the new one. Those of
     /// [`crate::store::Backend`].
     pub fn rotate(&self, id: &str, overlap: u64) -> Result<IssuedKey> {
@@ -78,14 +97,14 @@ impl ApiKeys {
         let mut secret = None;
         let key = self.change(id, "rotate", &mut |key, Dates { now, surely, .. }| {
             if key.record.status == KeyStatus::Revoked {
-                return Err(ErrorKind::ApiKeyRevoked.into());
+                return Err(REVOKED);
             }
             if key.lookup.is_some() && overlap > 0 {
                 return Err(argument(
                     "An imported key is rotated without an overlap: give 0 (`overlap`).",
                 ));
             }
-            let own = KeyId::from_text(id).ok_or(UNKNOWN)?;
+            let own = named(id)?;
             key.record.prefix.clone_from(&inner.prefix);
             let new = format::reissue(&*inner.random, &inner.prefix, &key.record.env, own)?;
             let old = std::mem::replace(&mut key.proof, inner.proof(own, &new)?);
@@ -114,7 +133,7 @@ impl ApiKeys {
     /// Refuses the key until it is enabled again.
     ///
     /// # Errors
-    /// As [`Self::revoke`]; `ApiKeyRevoked`: it stays revoked.
+    /// As [`Self::revoke`]; `InvalidArgument`: the key is revoked, and stays so.
     pub fn disable(&self, id: &str, reason: &str) -> Result<KeyRecord> {
         self.set_status(id, KeyStatus::Disabled, "disable", reason)
     }
@@ -122,7 +141,8 @@ impl ApiKeys {
     /// Accepts a disabled key again.
     ///
     /// # Errors
-    /// `ApiKeyNotFound`; `ApiKeyRevoked`: it stays revoked. Those of [`crate::store::Backend`].
+    /// `ApiKeyNotFound`. `InvalidArgument`: the key is revoked, and stays so. Those of
+    /// [`crate::store::Backend`].
     pub fn enable(&self, id: &str) -> Result<KeyRecord> {
         self.set_status(id, KeyStatus::Active, "enable", "")
     }
@@ -140,7 +160,7 @@ impl ApiKeys {
             let record = &mut key.record;
             match (record.status, status) {
                 (old, new) if old == new => return Err(UNCHANGED),
-                (KeyStatus::Revoked, _) => return Err(ErrorKind::ApiKeyRevoked.into()),
+                (KeyStatus::Revoked, _) => return Err(REVOKED),
                 // An old secret in its overlap stays known, so that it gets the same answer.
                 (_, KeyStatus::Revoked) => record.revoked_at = Some(now),
                 _ => {}
@@ -159,12 +179,12 @@ impl ApiKeys {
     /// Changes what `update` names.
     ///
     /// # Errors
-    /// `ApiKeyNotFound`; `ApiKeyRevoked`: it stays as it is. `InvalidArgument`: something is not
-    /// acceptable, or nothing is to change. Those of [`crate::store::Backend`].
+    /// `ApiKeyNotFound`. `InvalidArgument`: the key is revoked, something is not acceptable, or
+    /// nothing is to change. Those of [`crate::store::Backend`].
     pub fn update(&self, id: &str, update: &KeyUpdate) -> Result<KeyRecord> {
         let key = self.change_with(id, "update", update.credits.is_some(), &mut |key, dates| {
             if key.record.status == KeyStatus::Revoked {
-                return Err(ErrorKind::ApiKeyRevoked.into());
+                return Err(REVOKED);
             }
             update.apply(&mut key.record, dates)
         })?;
@@ -179,7 +199,7 @@ impl ApiKeys {
     /// [`crate::store::Backend`].
     pub fn get(&self, id: &str) -> Result<KeyRecord> {
         self.inner.be_open()?;
-        let id = KeyId::from_text(id).ok_or(UNKNOWN)?;
+        let id = named(id)?;
         let mut record = self.inner.shown(id.as_str())?.ok_or(UNKNOWN)?;
         if let (Some(credits), Some((_, slot))) =
             (&mut record.credits, self.inner.mirror.find(id.to_u128()))
@@ -298,7 +318,7 @@ impl ApiKeys {
     ) -> Result<StoredKey> {
         self.inner.be_open()?;
         let inner = &self.inner;
-        let id = KeyId::from_text(id).ok_or(UNKNOWN)?;
+        let id = named(id)?;
         let mut overtaken = None;
         for _ in 0..TRIES {
             let mut key = inner.row(id.as_str())?.ok_or(UNKNOWN)?;

@@ -99,6 +99,16 @@ impl ApiKeyOptions {
         self
     }
 
+    /// What is wrong with the options alone, before a store is made.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: the prefix, the environment or `max_stale` is not acceptable.
+    pub(crate) fn check(&self) -> Result<()> {
+        check_prefix(&self.prefix)?;
+        check_env(&self.env)?;
+        self.follow.max_stale().map(drop)
+    }
+
     /// What these do not say is as `others` have it.
     pub(crate) fn following(mut self, others: &Follow) -> Self {
         self.follow = self.follow.or(others);
@@ -145,8 +155,7 @@ impl ApiKeys {
         peppers: Peppers,
         options: ApiKeyOptions,
     ) -> Result<Self> {
-        check_prefix(&options.prefix)?;
-        check_env(&options.env)?;
+        options.check()?;
         let fresh = options.follow.freshness()?;
         let clock = options.follow.clock();
         let counts = Counts::new(&options.limits, &*store, &*clock)?;

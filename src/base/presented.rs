@@ -3,6 +3,7 @@
 //! repairs anything.
 
 use crate::error::Error;
+use crate::error::named::is_api_key;
 use memchr::{memchr, memchr2};
 
 /// What stands in the place of a token or a key, or around it.
@@ -64,20 +65,22 @@ pub(crate) fn recognize(text: &[u8]) -> Option<Form> {
     }
 }
 
-/// `<prefix>_<env>_<12 letters and digits>_<36 letters and digits>`.
-fn is_api_key(text: &[u8]) -> bool {
-    let Some((head, tail)) = text.len().checked_sub(50).and_then(|at| text.split_at_checked(at))
-    else {
-        return false;
-    };
-    let is_name = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
-    let is_mark = |at: usize| at == 0 || at == 13;
-    memchr(b'_', head).is_some()
-        && head.len() <= 29
-        && head.iter().all(is_name)
-        && tail.iter().enumerate().all(|(at, byte)| {
-            if is_mark(at) { *byte == b'_' } else { byte.is_ascii_alphanumeric() }
-        })
+/// A whole token or API key, where the name of one is wanted: the form; `None` for what may be a
+/// name. A name may look odd, so that only what is surely no name is recognized.
+pub(crate) fn whole(text: &str) -> Option<Form> {
+    let form = recognize(text.as_bytes())?;
+    let is_part = |part: &str| !part.is_empty() && part.bytes().all(is_of_base64url);
+    let is_signed = || text.len() >= 40 && text.split('.').all(is_part);
+    match form {
+        Form::ApiKey => Some(form),
+        Form::Jwt if is_signed() => Some(form),
+        Form::Jwe => Some(form),
+        _ => None,
+    }
+}
+
+fn is_of_base64url(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
 }
 
 /// The refusal, with what the text looks like in the words of one of the functions below.

@@ -145,7 +145,7 @@ pub(super) struct Purge {
 #[derive(Debug, clap::Args)]
 pub(super) struct ScanRule {
     /// What the keys begin with
-    #[arg(long, env = "GATEKEY_PREFIX", default_value = "gk")]
+    #[arg(long, env = "GATEKEY_PREFIX", hide_env_values = true, default_value = "gk")]
     prefix: String,
     /// Print the regular expression alone
     #[arg(long)]
@@ -159,8 +159,12 @@ fn address(text: &str) -> Result<IpAddr, String> {
 pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
     match command {
         Command::Create(Create { spec, store }) => {
+            let spec = spec.spec();
+            if let Some(rehearsal) = store.rehearsal()? {
+                rehearsal.create(&spec)?;
+            }
             let keys = store.open_or_make(output)?;
-            let issued = keys.create(&spec.spec())?;
+            let issued = keys.create(&spec)?;
             finish(&keys)?;
             hand_out(&issued, output)
         }

@@ -1,6 +1,7 @@
 //! `gatekey store ...`: backups of a store, and what is to be done when one is put back.
 
 use super::exit::Outcome;
+use super::given::check_new;
 use super::input::moment;
 use super::output::{self, Output, is_watched};
 use super::store::{PepperArgs, located};
@@ -41,7 +42,7 @@ pub(super) struct Restore {
     /// The backup
     backup: PathBuf,
     /// The store: a path, or sqlite:///relative/path
-    #[arg(env = "GATEKEY_STORE")]
+    #[arg(env = "GATEKEY_STORE", hide_env_values = true)]
     store: String,
     /// Replace a store that programs have open; restart them afterwards
     #[arg(long)]
@@ -51,7 +52,7 @@ pub(super) struct Restore {
 #[derive(Debug, clap::Args)]
 pub(super) struct Acknowledge {
     /// The store: a path, or sqlite:///relative/path; or a folder of key rings: folder:/path
-    #[arg(env = "GATEKEY_STORE")]
+    #[arg(env = "GATEKEY_STORE", hide_env_values = true)]
     store: String,
     /// End what is from before this time: now, 2027-01-31T12:00:00Z, or seconds since 1970; 0 ends
     /// nothing, for a store that was only moved
@@ -80,6 +81,10 @@ pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
     match command {
         Command::Backup(Backup { store, to, pepper_to, pepper }) => {
             let (_, _, url) = located(&store)?;
+            [Some(&to), pepper_to.as_ref()]
+                .into_iter()
+                .flatten()
+                .try_for_each(|to| check_new(to))?;
             let options = BackupOptions { pepper_to: pepper_to.clone(), pepper: pepper.source() };
             let bar = progress(output);
             let done = store_backup(&url, &to, &options, &mut |done, all| step(&bar, done, all));

@@ -10,7 +10,7 @@ use crate::json::ObjectWriter;
 use crate::keyring::{RingKey, RingKeyState};
 use crate::pepper::{PepperSource, pepper_beside};
 use crate::store::Mark;
-use crate::{Clock as _, SystemClock};
+use crate::{Clock as _, ErrorKind, SystemClock};
 use std::path::{Path, PathBuf};
 
 /// Seconds for which the clock of another process may be ahead.
@@ -23,7 +23,7 @@ const LARGE: u64 = 256 << 20;
 #[derive(Debug, clap::Args)]
 pub(super) struct Doctor {
     /// The store: a path, or sqlite:///relative/path
-    #[arg(env = "GATEKEY_STORE")]
+    #[arg(env = "GATEKEY_STORE", hide_env_values = true)]
     store: String,
     /// Tell of API keys that expire within this time
     #[arg(long, value_name = "DURATION", default_value = "14d", value_parser = duration)]
@@ -121,7 +121,10 @@ fn tell(findings: &Findings, path: &Path, output: &mut Output) -> Outcome<()> {
     })?;
     match findings.faults() {
         0 => Ok(()),
-        faults => Err(Failure::Exit(STORE, format!("Found {}.", count(faults, "fault")))),
+        faults => {
+            let found = format!("Found {}.", count(faults, "fault"));
+            Err(Failure::Exit(STORE, ErrorKind::StoreCorrupt, found))
+        }
     }
 }
 

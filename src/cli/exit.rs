@@ -30,8 +30,8 @@ pub(super) enum Failure {
     Usage(String),
     /// Something that was handed in cannot be read or used.
     Input(String),
-    /// Something was done, and this code reports something.
-    Exit(u8, String),
+    /// Something was done, and this code and kind report something.
+    Exit(u8, ErrorKind, String),
     /// The reader of our output has gone; nothing can be reported.
     OutputClosed,
 }
@@ -43,7 +43,7 @@ impl Failure {
             Self::About(_, error) => code_of(error.kind()),
             Self::Usage(_) => USAGE,
             Self::Input(_) => INPUT,
-            Self::Exit(code, _) => *code,
+            Self::Exit(code, ..) => *code,
             // As a program that SIGPIPE has ended.
             Self::OutputClosed => 141,
         }
@@ -58,12 +58,24 @@ impl Failure {
         }
     }
 
+    /// The kind: what programs tell it by.
+    pub(super) fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Library(error) => error.kind(),
+            Self::About(_, error) => error.kind(),
+            Self::Usage(_) | Self::Input(_) | Self::OutputClosed => ErrorKind::InvalidArgument,
+            Self::Exit(_, kind, _) => *kind,
+        }
+    }
+
     /// The message, with the claim, option or place that it is about, and what to do.
     pub(super) fn message(&self) -> String {
         match self {
             Self::Library(error) => told(error),
             Self::About(what, error) => format!("{what}: {}", told(error)),
-            Self::Usage(message) | Self::Input(message) | Self::Exit(_, message) => message.clone(),
+            Self::Usage(message) | Self::Input(message) | Self::Exit(.., message) => {
+                message.clone()
+            }
             Self::OutputClosed => "The output was closed by its reader.".to_owned(),
         }
     }
@@ -101,13 +113,8 @@ fn code_of(kind: ErrorKind) -> u8 {
     }
 }
 
-/// Prints what clap has to say: help and versions to standard output, mistakes, which hold what was
-/// given, to standard error.
-pub(super) fn usage(error: &clap::Error) -> u8 {
-    if error.use_stderr() {
-        super::output::warn_of(&error.render().to_string());
-        return USAGE;
-    }
-    let _ = error.print(); // if it is not read, nothing is lost
+/// Prints help, or the version.
+pub(super) fn help(text: &clap::Error) -> u8 {
+    let _ = text.print(); // if it is not read, nothing is lost
     DONE
 }

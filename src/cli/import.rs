@@ -69,6 +69,12 @@ pub(super) fn run(arguments: ImportArgs, output: &mut Output) -> Outcome<()> {
         Format::Csv => read_csv(source, scheme, &file)?,
         Format::Jsonl => read_lines(source, scheme, &file)?,
     };
+    if let Some(rehearsal) = store.rehearsal()? {
+        let report = rehearsal.import(scheme, &rows)?;
+        if !report.rejected.is_empty() {
+            return tell(&report, format, output);
+        }
+    }
     let keys = store.open_or_make(output)?;
     let bar = progress(rows.len(), output);
     let report = keys.import_with(scheme, &rows, &mut |done| bar.set_position(done as u64))?;
@@ -112,7 +118,8 @@ fn tell(report: &ImportReport, format: Format, output: &mut Output) -> Outcome<(
     match report.rejected.len() {
         0 => Ok(()),
         known => {
-            Err(Failure::Exit(REFUSED, format!("Imported before: {}.", count(known as u64, "row"))))
+            let before = format!("Imported before: {}.", count(known as u64, "row"));
+            Err(Failure::Exit(REFUSED, ErrorKind::StoreConflict, before))
         }
     }
 }

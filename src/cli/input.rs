@@ -1,6 +1,7 @@
 //! What is read: files, standard input, prompts; bounded, and secrets wiped.
 
 use super::exit::{Failure, Outcome};
+use super::given::{check_new, file_named};
 use crate::Secret;
 use std::io::{IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
@@ -29,7 +30,10 @@ pub(super) fn file(path: &Path) -> Outcome<Secret> {
 }
 
 pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::Input(format!("{} cannot be read: {error}.", path.display()))
+    match file_named(path) {
+        Ok(name) => Failure::Input(format!("{name} cannot be read: {error}.")),
+        Err(told) => Failure::Input(told),
+    }
 }
 
 /// One line that is not to be shown: from a prompt if a person sits there, else from standard
@@ -49,7 +53,7 @@ pub(super) fn secret(what: &str) -> Outcome<Secret> {
 pub(super) struct PassphraseArgs {
     /// The passphrase of an encrypted key, as it stands in this file without a line break at its
     /// end [default: a prompt]
-    #[arg(long, env = "GATEKEY_PASSPHRASE_FILE", value_name = "FILE")]
+    #[arg(long, env = "GATEKEY_PASSPHRASE_FILE", hide_env_values = true, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
     /// The environment variable that holds the passphrase of an encrypted key
     #[arg(long, value_name = "NAME", conflicts_with = "passphrase_file")]
@@ -103,6 +107,7 @@ pub(super) fn line_of(path: &Path, what: &str) -> Outcome<Secret> {
 
 /// Writes a file that was not there and that only its owner may read.
 pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Outcome<()> {
+    check_new(path)?;
     crate::store::write_private_file(path, bytes)
         .map_err(|error| Failure::Input(format!("{} cannot be written: {error}.", path.display())))
 }
@@ -113,6 +118,10 @@ pub(super) fn duration(text: &str) -> Result<u64, String> {
         return Ok(seconds);
     }
     match humantime::parse_duration(text) {
+        // A capital M is a month there, and a minute or a million to most readers.
+        _ if text.contains('M') => {
+            Err("it has an `M`: write 15m for minutes, 30d for days".to_owned())
+        }
         Ok(duration) if duration.subsec_nanos() == 0 => Ok(duration.as_secs()),
         _ => Err("write it as 90d, 12h, 15m, 30s, or in seconds".to_owned()),
     }
@@ -150,7 +159,7 @@ mod tests {
         ] {
             assert_eq!(duration(text), Ok(seconds), "{text}");
         }
-        for text in ["", "d", "-1", "1.5", "1ms", "tomorrow", "99999999999999999999d"] {
+        for text in ["", "d", "-1", "1.5", "1ms", "1M", "tomorrow", "99999999999999999999d"] {
             assert!(duration(text).is_err(), "{text}");
         }
         for (text, seconds) in

@@ -2,6 +2,7 @@
 //! `sqlite:///path`.
 
 use super::exit::{Failure, Outcome};
+use super::given::check_new;
 use super::input::duration;
 use super::jwk::algorithm;
 use super::output::{self, Output};
@@ -132,6 +133,7 @@ pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
                     ring.name, ring.ring
                 )));
             }
+            ring.ring.parse::<StoreUrl>()?.path().map_or(Ok(()), check_new)?;
             show(&ring.open(options(alg, token_ttl), output)?, output)
         }
         Command::Show(ring) => show(&ring.open_existing(output)?, output),

@@ -11,6 +11,7 @@ mod apikey;
 mod backup;
 mod doctor;
 mod exit;
+mod given;
 mod import;
 mod input;
 mod jwk;
@@ -27,6 +28,7 @@ mod token;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use exit::{Failure, Outcome};
+use given::Given;
 use output::Output;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -107,14 +109,23 @@ pub fn main<T: Into<OsString>>(arguments: impl IntoIterator<Item = T>) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
     // Asked for, though the rest cannot be read.
     let json = arguments.iter().take_while(|&word| word != "--").any(|word| word == "--json");
-    let cli = match Cli::try_parse_from(arguments) {
+    let given = Given::of(&arguments);
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) if error.use_stderr() && json => {
-            return Output::new(true).failure(&Failure::Usage(error.to_string().trim().to_owned()));
+        Err(error) if !error.use_stderr() => return exit::help(&error),
+        Err(error) => {
+            let told = given.hide(given::told(error, &arguments));
+            if json {
+                return Output::new(true, given).failure(&Failure::Usage(told.trim().to_owned()));
+            }
+            output::warn_of(&told);
+            return exit::USAGE;
         }
-        Err(error) => return exit::usage(&error),
     };
-    let mut output = Output::new(cli.json);
+    let mut output = Output::new(cli.json, given);
+    if let Some(refused) = Given::refused(&arguments) {
+        return output.failure(&Failure::Usage(refused));
+    }
     match run(cli.command, &mut output).and_then(|()| output.flush()) {
         Ok(()) => exit::DONE,
         Err(failure) => output.failure(&failure),
@@ -140,9 +151,11 @@ fn run(command: Command, output: &mut Output) -> Outcome<()> {
             clap_complete::generate(shell, &mut Cli::command(), "gatekey", &mut script);
             output.bytes(&script)
         }
-        Command::Man(Man { folder }) => std::fs::create_dir_all(&folder)
-            .and_then(|()| clap_mangen::generate_to(Cli::command(), &folder))
-            .map_err(|error| Failure::Input(format!("{}: {error}", folder.display()))),
+        Command::Man(Man { folder }) => given::check_new(&folder).and_then(|()| {
+            std::fs::create_dir_all(&folder)
+                .and_then(|()| clap_mangen::generate_to(Cli::command(), &folder))
+                .map_err(|error| Failure::Input(format!("{}: {error}", folder.display())))
+        }),
     }
 }
 

@@ -2,6 +2,7 @@
 //! have.
 
 use super::exit::{Failure, Outcome};
+use super::given::check_new;
 use super::output::Output;
 use crate::apikey::ApiKeyOptions;
 use crate::open::{StoreUrl, open_api_keys, open_revocations, open_sessions};
@@ -18,7 +19,13 @@ use std::path::{Path, PathBuf};
 pub(super) struct Location {
     /// The store: a path, or sqlite:///relative/path, sqlite:////absolute/path; ?mark=FILE at its
     /// end says where its mark is
-    #[arg(long, env = "GATEKEY_STORE", value_name = "URL", display_order = 50)]
+    #[arg(
+        long,
+        env = "GATEKEY_STORE",
+        hide_env_values = true,
+        value_name = "URL",
+        display_order = 50
+    )]
     store: String,
 }
 
@@ -27,7 +34,13 @@ pub(super) struct Location {
 #[command(next_help_heading = "Store")]
 pub(super) struct PepperArgs {
     /// The file with the peppers [default: the store's path with .pepper added]
-    #[arg(long, env = "GATEKEY_PEPPER_FILE", value_name = "FILE", display_order = 51)]
+    #[arg(
+        long,
+        env = "GATEKEY_PEPPER_FILE",
+        hide_env_values = true,
+        value_name = "FILE",
+        display_order = 51
+    )]
     pepper_file: Option<PathBuf>,
     /// The environment variable that holds the peppers, as they stand in a pepper file
     #[arg(long, value_name = "NAME", conflicts_with = "pepper_file", display_order = 52)]
@@ -50,13 +63,31 @@ pub(super) struct StoreArgs {
     #[command(flatten)]
     place: Place,
     /// The environment of the keys: 2 to 8 small letters
-    #[arg(long, env = "GATEKEY_ENV", default_value = "live", display_order = 53)]
+    #[arg(
+        long,
+        env = "GATEKEY_ENV",
+        hide_env_values = true,
+        default_value = "live",
+        display_order = 53
+    )]
     env: String,
     /// What new keys begin with
-    #[arg(long, env = "GATEKEY_PREFIX", default_value = "gk", display_order = 54)]
+    #[arg(
+        long,
+        env = "GATEKEY_PREFIX",
+        hide_env_values = true,
+        default_value = "gk",
+        display_order = 54
+    )]
     prefix: String,
     /// Who makes the change, for the audit
-    #[arg(long, env = "GATEKEY_ACTOR", default_value = "cli", display_order = 55)]
+    #[arg(
+        long,
+        env = "GATEKEY_ACTOR",
+        hide_env_values = true,
+        default_value = "cli",
+        display_order = 55
+    )]
     actor: String,
 }
 
@@ -151,13 +182,29 @@ impl StoreArgs {
         self.open_or_make(output)
     }
 
+    /// In the place of a store that is not there: what is refused in memory is refused before a file
+    /// is made. `None`: it is there.
+    pub(super) fn rehearsal(&self) -> Outcome<Option<ApiKeys>> {
+        if self.place.location.path()?.exists() {
+            return Ok(None);
+        }
+        let opened = open_api_keys("memory:", &PepperSource::Beside, self.options())?;
+        Ok(Some(opened.keys.acting_as(&self.actor)?))
+    }
+
+    fn options(&self) -> ApiKeyOptions {
+        ApiKeyOptions::new().prefix(&self.prefix).env(&self.env)
+    }
+
     /// Opens the store, and makes it if it is not there.
     pub(super) fn open_or_make(&self, output: &mut Output) -> Outcome<ApiKeys> {
         let path = self.place.location.path()?;
         let peppers = self.place.pepper.source();
         let is_new = !path.exists();
-        let options = ApiKeyOptions::new().prefix(&self.prefix).env(&self.env);
-        let opened = open_api_keys(&self.place.location.url()?, &peppers, options)?;
+        if is_new {
+            check_new(&path)?;
+        }
+        let opened = open_api_keys(&self.place.location.url()?, &peppers, self.options())?;
         if is_new {
             output.note(format!("Made the store {}.", path.display()));
         }
@@ -173,6 +220,7 @@ impl StoreArgs {
             ));
         }
         if let Some(file) = &self.place.pepper.pepper_file {
+            check_new(file)?;
             return Ok(file.clone());
         }
         let beside = pepper_beside(&self.place.location.path()?);

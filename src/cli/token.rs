@@ -124,7 +124,7 @@ pub(super) struct Inspect {
 fn named_json(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("it has no `=`: give NAME=JSON")?;
     json::parse(value.as_bytes())
-        .map_err(|_| format!("the value is not JSON; a text needs its quotes: {name}='\"...\"'"))?;
+        .map_err(|_| "the value is not JSON; a text needs its quotes: NAME='\"...\"'")?;
     Ok((name.to_owned(), value.to_owned()))
 }
 

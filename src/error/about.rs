@@ -3,6 +3,7 @@
 //! the error itself, cut, and what was expected is shared with the rule that expects it.
 
 use super::Error;
+use super::named::credential_in;
 use std::fmt;
 use std::sync::Arc;
 
@@ -189,6 +190,9 @@ struct Printed<'a>(&'a str);
 impl fmt::Display for Printed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write as _;
+        if let Some(what) = credential_in(self.0) {
+            return write!(f, "({what}, not shown)");
+        }
         self.0.chars().take(60).try_for_each(|c| f.write_char(shown(c)))
     }
 }

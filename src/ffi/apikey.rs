@@ -163,7 +163,7 @@ pub unsafe extern "C" fn gk_api_keys_create(
 /// now.
 /// @param issued Receives the key with its new text, as gk_api_keys_create.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; GK_STATUS_API_KEY_REVOKED; the 6000s.
+/// @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; GK_STATUS_INVALID_ARGUMENT: it is revoked, for good; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_api_keys_rotate(
@@ -215,7 +215,7 @@ pub unsafe extern "C" fn gk_api_keys_revoke(
 /// character.
 /// @param reason_len Its length in bytes.
 /// @param err Receives the error; may be NULL.
-/// @return As gk_api_keys_revoke; GK_STATUS_API_KEY_REVOKED.
+/// @return As gk_api_keys_revoke; GK_STATUS_INVALID_ARGUMENT: it is revoked, for good.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_api_keys_disable(

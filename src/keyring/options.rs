@@ -106,7 +106,12 @@ impl KeyRingOptions {
         (1..=Self::MAX_TOKEN_TTL).contains(&seconds)
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    /// What is wrong with the options alone, before a store is made.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: one of them is out of range.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.follow.max_stale()?;
         if !StoredRing::is_name(&self.name) {
             return Err(argument(
                 "The `name` of a ring is 1 to 64 small letters, digits and hyphens.",

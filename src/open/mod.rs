@@ -425,6 +425,7 @@ pub struct OpenedKeyRing {
 /// # Errors
 /// Those of the two.
 pub fn open_api_keys(url: &str, pepper: &PepperSource, options: ApiKeyOptions) -> Result<Opened> {
+    options.check()?; // before a file is made
     let store = Store::open_with(url, StoreOptions::new().pepper(pepper.clone()))?;
     let keys = store.api_keys(options)?;
     Ok(Opened { keys, new_pepper_file: store.new_pepper_file() })
@@ -440,6 +441,7 @@ pub fn open_sessions(
     signer: Option<&Signer>,
     options: SessionOptions,
 ) -> Result<OpenedSessions> {
+    options.check(signer)?; // before a file is made
     let store = Store::open_with(url, StoreOptions::new().pepper(pepper.clone()))?;
     let sessions = store.sessions(signer, options)?;
     Ok(OpenedSessions { sessions, new_pepper_file: store.new_pepper_file() })
@@ -450,6 +452,7 @@ pub fn open_sessions(
 /// # Errors
 /// Those of [`Store::open`] and [`Store::revocations`].
 pub fn open_revocations(url: &str, options: RevocationOptions) -> Result<Revocations> {
+    options.check()?; // before a file is made
     Store::without_peppers(&url.parse()?, Follow::new())?.revocations(options)
 }
 
@@ -462,6 +465,7 @@ pub fn open_key_ring(
     pepper: &PepperSource,
     options: KeyRingOptions,
 ) -> Result<OpenedKeyRing> {
+    options.check()?; // before a file is made
     let store = Store::open_with(url, StoreOptions::new().pepper(pepper.clone()))?;
     let ring = store.key_ring("", options)?;
     Ok(OpenedKeyRing { ring, new_pepper_file: store.new_pepper_file() })

@@ -13,6 +13,7 @@
 //! scheme, also where it looks like a drive (`C:\auth.sqlite`): a path whose first part has a colon
 //! is written `./a:b`.
 
+use crate::error::named::credential_in;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Mark;
 use std::fmt;
@@ -114,6 +115,12 @@ impl fmt::Display for StoreUrl {
     }
 }
 
+const API_KEY: &str = "This is an API key, which is not shown, and no store; a store is sqlite:///path, a path or memory:. Look \
+     whether two arguments changed places.";
+const TOKEN: &str = "This is a token (JWT), which is not shown, and no store; a store is sqlite:///path, a path or memory:. \
+     Look whether two arguments changed places.";
+const KEY: &str = "This is a key (PEM or JWK), which is not shown, and no store; a store is sqlite:///path, a path or memory:. \
+     Look whether two arguments changed places.";
 const FORMS: &str = "A store is sqlite:///relative/path, sqlite:////absolute/path, a path (SQLite as well) or memory:; key \
      rings may also lie in folder:/path. Nothing was given.";
 const UNKNOWN: &str = "The scheme is not known: a store is sqlite:///path, a path or memory:, key rings may be in folder:/path. \
@@ -141,6 +148,12 @@ const fn argument(message: &'static str) -> Error {
 fn printable(text: &str) -> Result<()> {
     if text.is_empty() {
         return Err(argument(FORMS));
+    }
+    match credential_in(text) {
+        Some("an API key") => return Err(argument(API_KEY)),
+        Some("a token (JWT)") => return Err(argument(TOKEN)),
+        Some("a key in PEM" | "a JWK or other JSON") => return Err(argument(KEY)),
+        _ => {}
     }
     if text.trim() != text || text.chars().any(char::is_control) {
         return Err(argument(PRINTABLE));
@@ -224,8 +237,8 @@ mod tests {
     #[test]
     fn messages_are_short() {
         for message in [
-            FORMS, UNKNOWN, SLASHES, MEMORY, NOT_BUILT, PARAMETERS, NONE, NO_FILE, NO_FOLDER,
-            PRINTABLE, NOT_TEXT,
+            API_KEY, TOKEN, KEY, FORMS, UNKNOWN, SLASHES, MEMORY, NOT_BUILT, PARAMETERS, NONE,
+            NO_FILE, NO_FOLDER, PRINTABLE, NOT_TEXT,
         ] {
             assert!(message.len() <= Error::MAX_MESSAGE, "{message}");
         }

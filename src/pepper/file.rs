@@ -6,6 +6,7 @@ use crate::base::hex;
 use crate::base::random::SecureRandom as _;
 use crate::base::secret::Secret;
 use crate::crypto::random::SystemRandom;
+use crate::error::named::secret_in;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{
     FileLock, read_private_file, real_path, replace_private_file, write_private_file,
@@ -88,7 +89,7 @@ fn is_name(text: &str) -> bool {
         && text.contains('_')
         && !text.contains(|c: char| c.is_ascii_lowercase())
         && text.starts_with(|c: char| c.is_ascii_uppercase());
-    is_plain && !text.is_empty() && (is_short || is_loud)
+    is_plain && !text.is_empty() && secret_in(text).is_none() && (is_short || is_loud)
 }
 
 const NO_NAME: &str = "The peppers are in an environment variable, whose NAME is asked for: letters, digits and `_`. What was \

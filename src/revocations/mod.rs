@@ -21,6 +21,7 @@ use self::feed::Feed;
 use crate::base::clock::{Clock, plausible};
 use crate::base::follow::Follow;
 use crate::base::pace::{Dates, Pace};
+use crate::base::presented::{self, Form};
 use crate::base::text::{argument, plain, plain_some};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{CLOSED, Follower, Revocation, RevocationKind, RevocationStore};
@@ -97,13 +98,28 @@ impl RevocationOptions {
         self
     }
 
-    /// What these do not say is as `others` have it.
+    /// What is wrong with the options alone, before a store is made.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: one of them is out of range.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.follow.max_stale()?;
+        if !(1..=Self::MAX_TOKEN_TTL).contains(&self.max_token_ttl) {
+            return Err(argument(
+                "Tokens live for at least a second and at most ten years (`max_token_ttl`).",
+            ));
+        }
+        const CLAIM: &str = "The name of the tenant's claim has 1 to 255 bytes.";
+        plain_some(&self.tenant_claim, 255, CLAIM).map(drop)
+    }
+
     /// This clock, and what has been seen of it.
     pub(crate) fn clock_at(mut self, clock: Arc<dyn Clock>, pace: Arc<Pace>) -> Self {
         (self.follow.clock, self.follow.pace) = (Some(clock), Some(pace));
         self
     }
 
+    /// What these do not say is as `others` have it.
     pub(crate) fn following(mut self, others: &Follow) -> Self {
         self.follow = self.follow.or(others);
         self
@@ -188,14 +204,9 @@ impl Revocations {
     /// # Errors
     /// `InvalidArgument`: an option is out of range. Those of [`RevocationStore`].
     pub fn open(store: Arc<dyn RevocationStore>, options: RevocationOptions) -> Result<Self> {
+        options.check()?;
         let fresh = options.follow.freshness()?;
-        if !(1..=RevocationOptions::MAX_TOKEN_TTL).contains(&options.max_token_ttl) {
-            return Err(argument(
-                "Tokens live for at least a second and at most ten years (`max_token_ttl`).",
-            ));
-        }
-        const CLAIM: &str = "The name of the tenant's claim has 1 to 255 bytes.";
-        let tenant_claim = plain_some(&options.tenant_claim, 255, CLAIM)?;
+        let tenant_claim = options.tenant_claim;
         let clock = options.follow.clock();
         let inner = Inner {
             store,
@@ -494,8 +505,16 @@ impl Inner {
         before: u64,
         until: u64,
     ) -> Result<Revocation> {
+        /// What is given where a part of it, or its name, is wanted.
+        const TOKEN: &str = "This is a whole token, and is not shown: what is revoked is named by its `jti`, `sid`, `sub` or \
+             `kid`: read that from the token. Nothing was revoked.";
+        const API_KEY: &str = "This is a whole API key, and is not shown: revoke it by its id among the API keys. Nothing was \
+             revoked.";
         const ISSUER: &str = "An issuer has at most 1024 bytes.";
         const VALUE: &str = "What is revoked is named by 1 to 1024 bytes.";
+        if let Some(form) = [issuer, value].iter().find_map(|text| presented::whole(text)) {
+            return Err(argument(if form == Form::ApiKey { API_KEY } else { TOKEN }));
+        }
         let value = match kind {
             RevocationKind::All | RevocationKind::AllSoFar => String::new(),
             _ => plain_some(value, 1024, VALUE)?,

@@ -11,7 +11,7 @@ use super::sessions::{Inner, SessionOptions, SessionSpec, SessionTokens, Session
 use super::token::{self, Presented};
 use crate::base::clock::plausible_nanos;
 use crate::base::pace::Dates;
-use crate::base::presented::{not_a_refresh_token, recognized};
+use crate::base::presented::{self, not_a_refresh_token, recognized};
 use crate::base::secret::Secret;
 use crate::base::text::{argument, for_people, meta, plain_some};
 use crate::error::{Error, ErrorKind, Result};
@@ -301,6 +301,12 @@ impl Sessions {
     /// what was ended by then stays ended, and a second call continues.
     pub fn end_all(&self, subject: &str) -> Result<u64> {
         self.check_open()?;
+        if presented::whole(subject).is_some() {
+            return Err(argument(
+                "This is a whole token or API key, which is not shown, and no subject; the subject of a token is its `sub`. Nothing \
+                 was ended.",
+            ));
+        }
         let subject = plain_some(subject, 255, "A subject has 1 to 255 bytes.")?;
         let inner = &*self.inner;
         let so_far = inner.revocations.of_subject_so_far(&subject, inner.now()?);

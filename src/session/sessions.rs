@@ -104,7 +104,14 @@ impl SessionOptions {
         self
     }
 
-    fn check(&self, signer: Option<&Signer>) -> Result<()> {
+    /// What is wrong with the options alone, before a store is made.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: one of them is out of range. `InvalidConfiguration`: they do not go with
+    /// the signer.
+    pub(crate) fn check(&self, signer: Option<&Signer>) -> Result<()> {
+        self.follow.max_stale()?;
+        self.revocations.check()?;
         if !(1..=Self::MAX_TTL).contains(&self.refresh_ttl) || self.absolute_ttl > Self::MAX_TTL {
             return Err(argument(
                 "A session lives for at least a second and at most ten years (`refresh_ttl`, `absolute_ttl`).",

@@ -237,8 +237,8 @@ fn a_key_from_creation_to_revocation() {
     let refused = desk.verify(&secret, &["--json"]).failed(REFUSED);
     assert_eq!(member(&refused, "error.name"), "ApiKeyRevoked");
     assert_eq!(
-        member(&desk.run(&format!("key enable {id} --json")).failed(REFUSED), "error.number"),
-        "3004"
+        member(&desk.run(&format!("key enable {id} --json")).failed(USAGE), "error.number"),
+        "2"
     );
 
     let audit = desk.run("key audit --all --json").done();

@@ -182,7 +182,7 @@ static void lives(const char *url) {
     gk_buf_free(&page);
     MUST(gk_api_keys_revoke(boss, id, 12, GK_TEXT("leaked"), &err));
     CHECK(verified(keys, &third.secret, NULL, NULL, &result) == GK_STATUS_API_KEY_REVOKED);
-    FAILS(GK_STATUS_API_KEY_REVOKED, gk_api_keys_enable(keys, id, 12, &err));
+    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_api_keys_enable(keys, id, 12, &err));
 
     gk_filter *which = gk_filter_new();
     gk_filter_key_id(which, id, 12);

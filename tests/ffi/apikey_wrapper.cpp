@@ -76,7 +76,7 @@ int main() {
     CHECK(keys.try_verify(rotated.secret.view(), needs).status() == status::api_key_disabled);
     keys.enable(id);
     keys.revoke(id, "leaked");
-    THROWS(status::api_key_revoked, keys.enable(id));
+    THROWS(status::invalid_argument, keys.enable(id));
     keys.refresh();
     keys.flush();
     THROWS(status::invalid_configuration, keys.check_limits());

@@ -194,7 +194,7 @@ def test_status_refuses(keys: ApiKeys) -> None:
         keys.verify(issued.secret)
     assert (caught.value.code, caught.value.status) == ("api_key_revoked", 401)
     for change in (keys.enable, keys.disable, keys.rotate):
-        with pytest.raises(exceptions.ApiKeyRevokedError):
+        with pytest.raises(exceptions.UsageError, match="revoked, for good"):
             change(issued.id)
     assert keys.revoke(issued.id) == gone
 

@@ -5,6 +5,7 @@ mod loopback;
 
 use self::loopback::Loopback;
 use super::exit::{Failure, Outcome, REFUSED};
+use super::given::check_new;
 use super::input::{self, PassphraseArgs, duration};
 use super::jwk::read_key;
 use super::output::{self, Output, Shown};
@@ -17,7 +18,7 @@ use crate::store::TokenFolder;
 use crate::transport::{HttpOptions, HttpTransport};
 use crate::{Clock as _, Error, ErrorKind, OAuthClient, Secret, SystemClock, ToJson as _};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ pub(super) enum Command {
 #[derive(Debug, clap::Args)]
 pub(super) struct Server {
     /// The authorization server, by its issuer
-    #[arg(long, value_name = "URL", env = "GATEKEY_OAUTH_ISSUER", required_unless_present_any = ["preset", "config"])]
+    #[arg(long, value_name = "URL", env = "GATEKEY_OAUTH_ISSUER", hide_env_values = true, required_unless_present_any = ["preset", "config"])]
     issuer: Option<String>,
     /// A well-known provider instead: github, google, microsoft, ...
     #[arg(long, conflicts_with = "issuer")]
@@ -55,6 +56,7 @@ pub(super) struct Server {
         long,
         value_name = "ID",
         env = "GATEKEY_OAUTH_CLIENT_ID",
+        hide_env_values = true,
         required_unless_present = "config"
     )]
     client_id: Option<String>,
@@ -199,7 +201,11 @@ pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
             if told.active {
                 Ok(())
             } else {
-                Err(Failure::Exit(REFUSED, "The token is not active.".to_owned()))
+                Err(Failure::Exit(
+                    REFUSED,
+                    ErrorKind::TokenInactive,
+                    "The token is not active.".to_owned(),
+                ))
             }
         }
         Command::Revoke(revoke) => {
@@ -308,7 +314,8 @@ fn run_login(login: &Login, output: &mut Output) -> Outcome<()> {
     let spinner = spinner("waiting for the browser");
     let (callback, operation) = loop {
         let callback = loopback.wait(until)?.ok_or_else(|| {
-            Failure::Exit(REFUSED, "The browser did not come back in time; try again.".to_owned())
+            let late = "The browser did not come back in time; try again.".to_owned();
+            Failure::Exit(REFUSED, ErrorKind::DeadlineExceeded, late)
         })?;
         match client.finish(callback.query(), &cookies) {
             // Any program and any page can call this port; what has another state is not our
@@ -355,12 +362,17 @@ fn run_token(token: &Token, output: &mut Output) -> Outcome<()> {
         let tokens = client.client_credentials(&token.wanted.grant())?.run(&http)?;
         return show(&tokens, output);
     };
-    let store = Arc::new(TokenFolder::open(folder)?);
+    let store = Arc::new(kept_in(folder)?);
     let manager = TokenManager::new(client, store, Arc::new(http));
     let manager = manager.client_credentials(token.wanted.grant());
     let manager = manager.refresh_with(token.wanted.grant());
     let tokens = manager.tokens(name, token.min_ttl)?;
     show(&tokens, output)
+}
+
+fn kept_in(folder: &Path) -> Outcome<TokenFolder> {
+    check_new(folder)?;
+    Ok(TokenFolder::open(folder)?)
 }
 
 /// Keeps the tokens, or prints them.
@@ -374,7 +386,7 @@ fn hand_over(
     let Some((folder, name)) = kept.folder.as_ref().zip(kept.name.as_deref()) else {
         return show(tokens, output);
     };
-    let store = Arc::new(TokenFolder::open(folder)?);
+    let store = Arc::new(kept_in(folder)?);
     TokenManager::new(client, store, Arc::new(http)).put(name, tokens)?;
     output.note(format!("The tokens are kept as {name} in {}.", folder.display()));
     Ok(())

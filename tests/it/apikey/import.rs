@@ -135,7 +135,7 @@ fn what_has_ended_elsewhere_has_ended_here() {
     assert_eq!(last.expires_at(), Some(super::NOW + 60));
     let record = bench.keys.get(&report.ids[0]).unwrap();
     assert_eq!((record.status.name(), record.revoked_at), ("revoked", Some(super::NOW)));
-    refused(bench.keys.enable(&report.ids[0]), ErrorKind::ApiKeyRevoked, "for good");
+    refused(bench.keys.enable(&report.ids[0]), ErrorKind::InvalidArgument, "for good");
 }
 
 #[test]
