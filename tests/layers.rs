@@ -191,7 +191,13 @@ const OUTSIDE: [(&str, &[&str]); 35] = [
     ("rpassword", &["src/cli/"]),
     (
         "std::env",
-        &["src/pepper/file.rs", "src/transport/http/proxy.rs", "src/cli/input.rs", "src/bin/"],
+        &[
+            "src/pepper/file.rs",
+            "src/transport/http/proxy.rs",
+            "src/cli/given.rs",
+            "src/cli/input.rs",
+            "src/bin/",
+        ],
     ),
     ("std::fs", FILES),
     ("std::net", &["src/cli/", "src/transport/http/"]),

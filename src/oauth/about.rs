@@ -7,6 +7,7 @@ use super::client::{Inner, OAuthClient};
 use super::config::{END_SESSION, INTROSPECTION, REVOCATION, USERINFO, checked_text};
 use super::metadata::Metadata;
 use super::quirks::{Quirks, inside};
+use super::sent::Answer;
 use super::token_grant::TokenGrant;
 use super::tokens::OAuthTokens;
 use crate::base::hex;
@@ -196,6 +197,10 @@ impl Inner {
             url = format!("{url}{joint}appsecret_proof={proof}");
         }
         let response = io.ask(self.get(url, token)).await?;
+        let response = Answer::new(
+            response,
+            [Some(token), self.config.secret.as_ref()].into_iter().flatten().cloned().collect(),
+        );
         let text = self.told(io, &metadata, &response).await?;
         let value = answer::parsed(&text)?;
         let unnamed = || MALFORMED.about_named_claim(&quirks.subject_member.as_str().into());
@@ -242,7 +247,7 @@ impl Inner {
 
     /// The object in an answer about a user: as it is, or signed (OpenID Connect Core section
     /// 5.3.2).
-    async fn told(&self, io: &Io, metadata: &Metadata, response: &HttpResponse) -> Result<Secret> {
+    async fn told(&self, io: &Io, metadata: &Metadata, response: &Answer) -> Result<Secret> {
         answer::token_refused(&self.config, response)?;
         let kind = response.header("content-type").and_then(|kind| kind.split(';').next());
         let is_signed =

@@ -1,9 +1,11 @@
 //! What an authorization server answers, read strictly: JSON objects of bounded size without
 //! duplicate members, or an error of the right kind (RFC 6749 section 5). A redirect is never
-//! followed, and nothing of a body gets into a message.
+//! followed, and nothing of a body gets into a message; what the server says of an error is kept
+//! beside it, without what it was sent.
 
 use super::config::OAuthConfig;
 use super::quirks::Quirks;
+use super::sent::Answer;
 use crate::base::clock::{Clock, plausible};
 use crate::base::http_date;
 use crate::base::json::{self, Kind, ObjectWriter, Value};
@@ -19,7 +21,7 @@ use zeroize::Zeroize as _;
 /// # Errors
 /// `OauthServerFailed`, `OauthMalformedResponse`, `RequestBlocked` for a redirect, and those of
 /// [`refusal`].
-pub(super) fn object(config: &OAuthConfig, response: &HttpResponse) -> Result<Secret> {
+pub(super) fn object(config: &OAuthConfig, response: &Answer) -> Result<Secret> {
     let quirks = &config.quirks;
     let text = readable(quirks, response);
     match response.status {
@@ -97,11 +99,12 @@ pub(super) fn is_form(quirks: &Quirks, response: &HttpResponse) -> bool {
 
 /// The error that an object's `error` stands for.
 #[cold]
-fn refusal(config: &OAuthConfig, value: &Value<'_>, response: &HttpResponse) -> Error {
+fn refusal(config: &OAuthConfig, value: &Value<'_>, response: &Answer) -> Error {
     let quirks = &config.quirks;
     let member = |name: &str| value.member(name).and_then(|text| text.as_str());
     let object = value.member("error").filter(|error| error.kind() == Kind::Object);
-    let told = quirks.told(value).and_then(|text| text.as_str());
+    let code = quirks.told(value).and_then(|text| text.as_str()).unwrap_or_default();
+    let told = |text: &str| response.without_sent(text).into_owned();
     let error = match object {
         // Facebook's: a type, a number that says more, and whether it is worth another try.
         Some(error) => {
@@ -114,13 +117,12 @@ fn refusal(config: &OAuthConfig, value: &Value<'_>, response: &HttpResponse) -> 
                 name if *name != *number => name,
                 _ => quirks.error(&code),
             };
-            named(name, &code, &member("message").unwrap_or_default())
+            named(name, &told(&code), &told(&member("message").unwrap_or_default()))
         }
-        None => error_named(
-            quirks,
-            &told.unwrap_or_default(),
-            &member("error_description").unwrap_or_default(),
-        ),
+        None => {
+            let message = member("error_description").unwrap_or_default();
+            named(quirks.error(&code), &told(&code), &told(&message))
+        }
     };
     if error.is_retryable() { told_when(error, &*config.clock, response) } else { error }
 }
@@ -190,7 +192,7 @@ fn kind_of(name: &str) -> Option<ErrorKind> {
 /// 408, 429 and 5xx: to be tried again, when the server says so. A 500 that names an error of the
 /// token endpoint (RFC 6749 section 5.2) is that error, which waiting does not change.
 #[cold]
-fn failure(config: &OAuthConfig, response: &HttpResponse, text: Option<&Secret>) -> Error {
+fn failure(config: &OAuthConfig, response: &Answer, text: Option<&Secret>) -> Error {
     let quirks = &config.quirks;
     let value = text.and_then(|text| parsed(text).ok());
     let Some(value) = value.filter(|value| quirks.told(value).is_some()) else {
@@ -230,7 +232,7 @@ fn told_when(error: Error, clock: &dyn Clock, response: &HttpResponse) -> Error 
 /// mean that the token has ended. A 403 is about scopes, or about how often it was asked (GitHub's
 /// limits).
 #[cold]
-pub(super) fn token_refused(config: &OAuthConfig, response: &HttpResponse) -> Result<()> {
+pub(super) fn token_refused(config: &OAuthConfig, response: &Answer) -> Result<()> {
     let quirks = &config.quirks;
     let header = |name: &str| response.header(name).map(str::trim);
     match response.status {

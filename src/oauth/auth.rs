@@ -107,6 +107,12 @@ pub(super) struct Proof {
 }
 
 impl Proof {
+    /// What stands in the header behind the scheme.
+    pub(super) fn credential(&self) -> Option<Secret> {
+        let (_, credential) = self.header.as_ref()?.expose_str().split_once(' ')?;
+        Some(Secret::new(credential.as_bytes().to_vec()))
+    }
+
     pub(super) fn attach(self, request: HttpRequest) -> HttpRequest {
         match self.header {
             Some(value) => request.header("authorization", value),

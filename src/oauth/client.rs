@@ -6,6 +6,7 @@ use super::auth::{AuthMethod, Authenticator};
 use super::config::{INTROSPECTION, OAuthConfig, TOKEN};
 use super::metadata::{self, Metadata, NO_ENDPOINT, check_endpoint};
 use super::remote_key_set::RemoteKeySet;
+use super::sent::{Answer, secrets_of};
 use super::variables::fill_in;
 use crate::base::backoff::BackOff;
 use crate::base::clock::NANOS;
@@ -16,7 +17,7 @@ use crate::base::url;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::Verifier;
 use crate::pepper::Peppers;
-use crate::transport::{Flight, HttpRequest, HttpResponse, Io, Operation, Purpose};
+use crate::transport::{Flight, HttpRequest, Io, Operation, Purpose};
 use arc_swap::ArcSwapOption;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -265,7 +266,7 @@ impl Inner {
         url: &str,
         purpose: Purpose,
         parameters: &[(&str, &str)],
-    ) -> Result<HttpResponse> {
+    ) -> Result<Answer> {
         if purpose == Purpose::Token {
             self.config.now()?; // or what is answered, which the server gives once, could not be dated
         }
@@ -273,8 +274,12 @@ impl Inner {
         // A pushed request names the client itself (RFC 9126 section 2.1).
         let is_new = |name: &str| parameters.iter().all(|(own, _)| *own != name);
         let own = proof.parameters.iter().map(|(name, value)| (*name, value.expose_str()));
-        let own = own.filter(|(name, _)| is_new(name));
-        let body = url::form(parameters.iter().copied().chain(own));
+        let all: Vec<_> =
+            parameters.iter().copied().chain(own.filter(|(name, _)| is_new(name))).collect();
+        let mut sent = secrets_of(all.iter().copied());
+        sent.extend(self.config.secret.clone());
+        sent.extend(proof.credential());
+        let body = url::form(all);
         let request = HttpRequest::new("POST", url.to_owned(), purpose)
             .header("accept", "application/json".to_owned())
             .header("content-type", "application/x-www-form-urlencoded".to_owned());
@@ -285,11 +290,11 @@ impl Inner {
         if (300..400).contains(&response.status) {
             return Err(answer::REDIRECT);
         }
-        self.accepted(metadata, response)
+        self.accepted(metadata, Answer::new(response, sent))
     }
 
     /// The answer, unless the server does not accept this client and something can be said of why.
-    fn accepted(&self, metadata: &Metadata, response: HttpResponse) -> Result<HttpResponse> {
+    fn accepted(&self, metadata: &Metadata, response: Answer) -> Result<Answer> {
         if !matches!(response.status, 400 | 401) {
             return Ok(response);
         }

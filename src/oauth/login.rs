@@ -18,7 +18,7 @@ use crate::base::secret::Secret;
 use crate::base::url;
 use crate::crypto::hash::sha256;
 use crate::error::{Error, ErrorKind, Result};
-use crate::transport::{HttpResponse, Io, Operation, Purpose};
+use crate::transport::{Io, Operation, Purpose};
 use std::fmt;
 
 /// The longest callback that is read, in bytes.
@@ -319,8 +319,7 @@ impl Inner {
         }
         let scope = self.join_scopes(&grant.scopes);
         parameters.extend(grant.pairs(&scope));
-        let response: HttpResponse =
-            self.post(io, &metadata, &url, Purpose::Token, &parameters).await?;
+        let response = self.post(io, &metadata, &url, Purpose::Token, &parameters).await?;
         answer::mute_refusal(&response)?;
         let mut tokens = tokens::read(&self.config, &metadata.issuer, &response, &flow.scopes)?;
         drop(response);

@@ -3,11 +3,11 @@
 use super::answer::{self, MALFORMED};
 use super::config::{OAuthConfig, checked_text};
 use super::quirks::Quirks;
+use super::sent::Answer;
 use crate::base::json::{self, Kind, ObjectWriter, Value};
 use crate::base::secret::Secret;
 use crate::base::text::argument;
 use crate::error::{Error, ErrorKind, Result};
-use crate::transport::HttpResponse;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -206,7 +206,7 @@ impl fmt::Debug for OAuthTokens {
 pub(super) fn read(
     config: &OAuthConfig,
     issuer: &str,
-    response: &HttpResponse,
+    response: &Answer,
     asked: &[String],
 ) -> Result<OAuthTokens> {
     let quirks = &config.quirks;

@@ -69,8 +69,8 @@ pub(crate) fn public(
     let modules: Vec<_> =
         after(root, "pub mod ".to_owned()).chain(of_base.map(|(name, _)| name)).collect();
     for module in modules {
-        let places =
-            ["", "base/"].map(|at| [".rs", "/mod.rs"].map(|end| format!("src/{at}{module}{end}")));
+        let places = ["", "base/", "error/"]
+            .map(|at| [".rs", "/mod.rs"].map(|end| format!("src/{at}{module}{end}")));
         let text = places.as_flattened().iter().find_map(|file| read(file));
         let text = text.map(|text| code(&text)).unwrap_or_default();
         let made = ["fn ", "struct ", "enum ", "trait ", "type ", "const ", "mod "];
@@ -84,7 +84,7 @@ pub(crate) fn public(
 }
 
 pub(crate) fn is_module(name: &str, room: &str) -> bool {
-    room == "base" && name.starts_with(char::is_lowercase)
+    (room == "base" || room == "error") && name.starts_with(char::is_lowercase)
 }
 
 /// The names that follow `begin`.

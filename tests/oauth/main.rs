@@ -31,6 +31,7 @@ mod door_rules;
 mod doors;
 mod doors_asked;
 mod doors_places;
+mod echoes;
 mod exhaustion;
 mod id_tokens;
 mod left_alone;
