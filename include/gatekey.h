@@ -3722,7 +3722,7 @@ gk_status gk_api_keys_create(const gk_api_keys *keys,
  * now.
  * @param issued Receives the key with its new text, as gk_api_keys_create.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; GK_STATUS_API_KEY_REVOKED; the 6000s.
+ * @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; GK_STATUS_INVALID_ARGUMENT: it is revoked, for good; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_api_keys_rotate(const gk_api_keys *keys,
@@ -3762,7 +3762,7 @@ gk_status gk_api_keys_revoke(const gk_api_keys *keys,
  * character.
  * @param reason_len Its length in bytes.
  * @param err Receives the error; may be NULL.
- * @return As gk_api_keys_revoke; GK_STATUS_API_KEY_REVOKED.
+ * @return As gk_api_keys_revoke; GK_STATUS_INVALID_ARGUMENT: it is revoked, for good.
  */
 GK_NODISCARD
 gk_status gk_api_keys_disable(const gk_api_keys *keys,

@@ -8,6 +8,7 @@
 use crate::base::clock::{Clock as _, SystemClock, plausible};
 use crate::base::pace::Cutoff;
 use crate::base::text::argument;
+use crate::error::named::check_path;
 use crate::error::{Error, ErrorKind, Result};
 use crate::keyring::{KeyRing, KeyRingOptions};
 use crate::open::StoreUrl;
@@ -120,6 +121,8 @@ pub fn store_backup(
     if !store.exists() {
         return Err(NO_STORE);
     }
+    check_path(to, "to")?;
+    options.pepper_to.as_deref().map_or(Ok(()), |to| check_path(to, "pepper_to"))?;
     if to.is_dir() {
         return Err(argument("There is a folder where the backup is to go; name a file in it."));
     }

@@ -213,9 +213,17 @@ impl ApiKeys {
     /// [`KeyRecord::altered`] says.
     ///
     /// # Errors
-    /// Those of [`crate::store::Backend`].
+    /// `InvalidArgument`: the cursor did not come from here. Those of [`crate::store::Backend`].
     pub fn list(&self, filter: &KeyFilter) -> Result<Page<KeyRecord>> {
         self.inner.be_open()?;
+        // An id that was altered from outside ends a page as well.
+        let is_there = |cursor: &str| !matches!(self.inner.shown(cursor), Ok(None));
+        let is_one = |cursor: &str| KeyId::from_text(cursor).is_some() || is_there(cursor);
+        if filter.cursor.as_deref().is_some_and(|cursor| !is_one(cursor)) {
+            return Err(argument(
+                "The `cursor` did not come with a page of keys; leave it out for the first page.",
+            ));
+        }
         let page = self.inner.store.api_keys(filter)?;
         let shown = page.records.into_iter().filter_map(|found| self.inner.shown_of(found));
         Ok(Page { records: shown.collect(), cursor: page.cursor })

@@ -12,6 +12,7 @@ use crate::base::random::SecureRandom;
 use crate::base::text;
 use crate::crypto::random::SystemRandom;
 use crate::error::Result;
+use crate::error::named::check_path;
 use crate::pepper::Peppers;
 use crate::store::{Database, Follower, Limits};
 use std::sync::{Arc, Weak};
@@ -106,6 +107,9 @@ impl ApiKeyOptions {
     pub(crate) fn check(&self) -> Result<()> {
         check_prefix(&self.prefix)?;
         check_env(&self.env)?;
+        if let Limits::Folder(folder) = &self.limits {
+            check_path(folder, "limits")?;
+        }
         self.follow.max_stale().map(drop)
     }
 

@@ -534,7 +534,8 @@ fn too_often(wait: u64) -> Error {
     match wait {
         u64::MAX => Error::new(
             ErrorKind::RateLimited,
-            "The request costs more than the API key's rate limit ever allows at once.",
+            "The request costs more than the API key's rate limit ever allows at once, however long it waits: lower the `cost`, or \
+             raise the `rate`.",
         ),
         nanoseconds => error.retry_after_ms(nanoseconds.div_ceil(NANOS / 1000)),
     }

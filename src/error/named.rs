@@ -1,8 +1,10 @@
 //! What may be said of a name, a path or an address that was given: as it is where it looks like
 //! one, cut and printable; and not at all where it may be a secret that was given in its place.
 
+use super::{Error, ErrorKind, Result};
 use memchr::memchr;
 use std::borrow::Cow;
+use std::path::Path;
 
 /// The most characters of a name that are shown.
 const LONGEST: usize = 100;
@@ -69,6 +71,22 @@ pub fn cut(text: &str) -> Cow<'_, str> {
     let cut = text.chars().take(LONGEST).map(|c| if c.is_control() { '?' } else { c });
     Cow::Owned(cut.chain(is_long.then_some("...").into_iter().flat_map(str::chars)).collect())
 }
+
+/// Refuses the path of a file or folder to be made that is a credential, given by mistake.
+///
+/// # Errors
+/// `InvalidArgument`, about `what`.
+pub(crate) fn check_path(path: &Path, what: &'static str) -> Result<()> {
+    match path.to_str().and_then(credential_in) {
+        Some(_) => Err(NO_PATH.about_claim(what)),
+        None => Ok(()),
+    }
+}
+
+const NO_PATH: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "A path is expected, and a token, a key or JSON was given, which is not shown; look whether two arguments changed places.",
+);
 
 /// A part of a JWS or JWE: the first one is a JSON object in base64url.
 fn is_token(word: &str) -> bool {

@@ -333,14 +333,24 @@ impl Policy {
         if self.required.iter().any(|name| name.is_empty()) {
             return refuse("A claim that is `required` has no name; name it, or leave it out.");
         }
+        if self.required.iter().any(|name| name.contains(char::is_whitespace)) {
+            return refuse(
+                "A claim that is `required` has a space in its name; give several names as several, not in one text.",
+            );
+        }
         self.claims.validate()?;
         if self.allow_missing_exp && self.required.iter().any(|name| **name == *"exp") {
             return refuse(
                 "`exp` is `required` and may be missing (`allow_missing_exp`); say one of the two.",
             );
         }
-        if !(1..=MAX_TOKEN_BYTES).contains(&self.max_token_bytes) || self.max_header_bytes == 0 {
-            return refuse("`max_token_bytes` and `max_header_bytes` are from 1 byte to 1 MiB.");
+        if [self.max_token_bytes, self.max_header_bytes]
+            .iter()
+            .any(|bytes| !(1..=MAX_TOKEN_BYTES).contains(bytes))
+        {
+            return refuse(
+                "`max_token_bytes` and `max_header_bytes` are from 1 byte to 1 MiB (1048576).",
+            );
         }
         Ok(())
     }

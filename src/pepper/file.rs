@@ -6,7 +6,7 @@ use crate::base::hex;
 use crate::base::random::SecureRandom as _;
 use crate::base::secret::Secret;
 use crate::crypto::random::SystemRandom;
-use crate::error::named::secret_in;
+use crate::error::named::{check_path, secret_in};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{
     FileLock, read_private_file, real_path, replace_private_file, write_private_file,
@@ -162,6 +162,7 @@ pub fn read_pepper_file(path: &Path) -> Result<Peppers> {
 /// As [`read_pepper_file`]; `InvalidArgument`: there are 16 already. `StoreReadOnly`, `StoreFull`;
 /// then the file is as it was.
 pub fn add_pepper(path: &Path) -> Result<u32> {
+    check_path(path, "pepper_file")?;
     if make_pepper_file(path)? {
         return Ok(1);
     }

@@ -55,6 +55,14 @@ impl Sessions {
     /// Those of [`crate::store::Backend`].
     pub fn find(&self, filter: &SessionFilter) -> Result<Page<SessionRecord>> {
         self.check_open()?;
+        // An id that was altered from outside ends a page as well.
+        let is_there = |cursor: &str| !matches!(self.inner.store.session(cursor), Ok(None));
+        let is_one = |cursor: &str| token::is_family(cursor) || is_there(cursor);
+        if filter.cursor.as_deref().is_some_and(|cursor| !is_one(cursor)) {
+            return Err(argument(
+                "The `cursor` did not come with a page of sessions; leave it out for the first page.",
+            ));
+        }
         let page = self.inner.store.sessions(filter)?;
         let records = page.records.into_iter().map(|session| self.shown(session)).collect();
         Ok(Page { records, cursor: page.cursor })

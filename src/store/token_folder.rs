@@ -7,6 +7,7 @@ use super::private_file::{read_private_file, replace_private_file, sync_folder};
 use super::tokens::TokenStore;
 use crate::base::reach::beyond_memory;
 use crate::base::secret::Secret;
+use crate::error::named::check_path;
 use crate::error::{Error, ErrorKind, Result};
 use std::fs;
 use std::io::ErrorKind as Io;
@@ -25,10 +26,13 @@ impl TokenFolder {
     /// Opens the folder, or makes it.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: others may read it. `StoreUnavailable`, `StoreReadOnly`,
+    /// `InvalidArgument`: the path is a token or a key, given by mistake. `InvalidConfiguration`:
+    /// others may read it. `StoreUnavailable`, `StoreReadOnly`,
     /// `StoreFull`: it cannot be opened or made.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Ok(Self { path: open_private_folder(path.as_ref())? })
+        let path = path.as_ref();
+        check_path(path, "folder")?;
+        Ok(Self { path: open_private_folder(path)? })
     }
 
     /// A file for this name: small letters and digits as they are, everything else as hexadecimal,

@@ -6,6 +6,7 @@
 
 #define NOW 1795000000
 #define ISSUER "https://auth.example"
+#define TOKEN "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.dBjftJeZ4CVPmB92K27uhbUJU1p1r"
 
 static gk_error err;
 static gk_key *key;
@@ -217,6 +218,76 @@ static gk_status http_issuer(void) { return client_with(over_http); }
 static gk_status no_method(void) { return client_with(by_no_method); }
 static gk_status long_deadline(void) { return client_with(for_an_hour); }
 
+static gk_status store_at(const char *url) {
+    gk_store *store = NULL;
+    return opened_store(url, NULL, 0, &store, &err);
+}
+
+static gk_status key_as_store(void) { return store_at(api_key.data); }
+static gk_status token_as_store(void) { return store_at(TOKEN); }
+static gk_status jwk_as_store(void) { return store_at("{\"kty\":\"oct\",\"k\":\"eyJhbGci\"}"); }
+static gk_status password_in_store(void) { return store_at("postgres://app:eyJhbGci@db/auth"); }
+
+static gk_status revoked(gk_status (*revoke)(const gk_revocations *list)) {
+    gk_store *store = store_under("memory:", (const uint8_t *)TOKEN, 32);
+    gk_revocations *list = NULL;
+    MUST(gk_store_revocations(store, NULL, &list, &err));
+    const gk_status status = revoke(list);
+    gk_revocations_free(list);
+    gk_store_free(store);
+    return status;
+}
+
+static gk_status of_subject(const gk_revocations *list) {
+    return gk_revocations_revoke_subject(list, GK_TEXT(TOKEN), &err);
+}
+static gk_status of_key(const gk_revocations *list) {
+    return gk_revocations_revoke_key(list, api_key.data, api_key.len, &err);
+}
+static gk_status token_as_subject(void) { return revoked(of_subject); }
+static gk_status key_as_kid(void) { return revoked(of_key); }
+
+static gk_status whole_key_revoked(void) {
+    return gk_api_keys_revoke(keys, api_key.data, api_key.len, GK_TEXT("leaked"), &err);
+}
+
+static gk_status rotated_again(void) {
+    gk_api_key_spec *spec = gk_api_key_spec_new();
+    gk_issued_api_key issued;
+    gk_api_key_result result;
+    gk_api_key_spec_owner(spec, GK_TEXT("acme"));
+    MUST(gk_api_keys_create(keys, spec, &issued, &err));
+    gk_api_key_spec_free(spec);
+    const gk_api_key_request request = {{issued.secret.data, issued.secret.len}, {NULL, 0}};
+    MUST(gk_api_keys_verify(keys, &request, NULL, &result, &err));
+    const char *id = result.key_id;
+    MUST(gk_api_keys_revoke(keys, id, strlen(id), GK_TEXT("leaked"), &err));
+    gk_buf_free(&issued.secret);
+    gk_buf_free(&issued.record);
+    return gk_api_keys_rotate(keys, id, strlen(id), 0, &issued, &err);
+}
+
+static gk_status no_cursor(void) {
+    gk_filter *filter = gk_filter_new();
+    gk_buf page;
+    gk_filter_cursor(filter, GK_TEXT("nope"));
+    const gk_status status = gk_api_keys_list(keys, filter, &page, &err);
+    gk_filter_free(filter);
+    return status;
+}
+
+static gk_status two_in_one(void) {
+    gk_policy *demanded = policy();
+    gk_policy_require_claim(demanded, GK_TEXT("sub exp"));
+    return claims_under(demanded, "{\"exp\":1795000060}", "JWT");
+}
+
+static gk_status large_header(void) {
+    gk_policy *demanded = policy();
+    gk_policy_max_header_bytes(demanded, 1000000000);
+    return claims_under(demanded, "{\"exp\":1795000060}", "JWT");
+}
+
 static const struct {
     gk_status (*act)(void);
     gk_status status;
@@ -257,6 +328,17 @@ static const struct {
     {http_issuer, GK_STATUS_INVALID_CONFIGURATION, "`issuer`|https|`allow_loopback_http`"},
     {no_method, GK_STATUS_INVALID_CONFIGURATION, "`auth_method`|client_secret_basic"},
     {long_deadline, GK_STATUS_INVALID_ARGUMENT, "`deadline`|120 s"},
+    {key_as_store, GK_STATUS_INVALID_ARGUMENT, "API key|not shown|sqlite:///path"},
+    {token_as_store, GK_STATUS_INVALID_ARGUMENT, "token (JWT)|not shown|sqlite:///path"},
+    {jwk_as_store, GK_STATUS_INVALID_ARGUMENT, "JWK|not shown|sqlite:///path"},
+    {password_in_store, GK_STATUS_UNSUPPORTED, "PostgreSQL|sqlite:///path"},
+    {token_as_subject, GK_STATUS_INVALID_ARGUMENT, "whole token|`sub`|Nothing was revoked"},
+    {key_as_kid, GK_STATUS_INVALID_ARGUMENT, "whole API key|id|Nothing was revoked"},
+    {whole_key_revoked, GK_STATUS_INVALID_ARGUMENT, "whole API key|its id"},
+    {rotated_again, GK_STATUS_INVALID_ARGUMENT, "revoked, for good"},
+    {no_cursor, GK_STATUS_INVALID_ARGUMENT, "`cursor`|first page"},
+    {two_in_one, GK_STATUS_INVALID_CONFIGURATION, "`required`|space|several"},
+    {large_header, GK_STATUS_INVALID_CONFIGURATION, "`max_header_bytes`|1048576"},
 };
 
 /* Names of Rust, of Python and of the command line. */
@@ -286,6 +368,10 @@ static int wrong(size_t row) {
         const char *found = strstr(err.message, FOREIGN[at]);
         if (found == NULL || strncmp(found, "-----", 5) == 0) continue;
         fprintf(stderr, "%zu: \"%s\" in: %s\n", row, FOREIGN[at], err.message);
+        count++;
+    }
+    if (strstr(err.message, "eyJhbGci") != NULL || strstr(err.message, api_key.data) != NULL) {
+        fprintf(stderr, "%zu: a secret in: %s\n", row, err.message);
         count++;
     }
     const char *public_message = gk_status_public_message(status);

@@ -117,6 +117,9 @@ impl Parrot {
     }
 }
 
+/// What asks the server for something.
+type Ask<'a> = &'a dyn Fn(&OAuthClient, &Authority) -> Error;
+
 const ODD: &str = "8xLO+xBt/Zp8 k=é";
 
 fn tokens(authority: &Authority) -> OAuthTokens {
@@ -186,7 +189,7 @@ fn the_device_is_asked_for() {
 #[test]
 fn its_neighbours() {
     let odd = || Secret::from(ODD.to_owned());
-    let ask: [(&'static str, &dyn Fn(&OAuthClient, &Authority) -> Error); 5] = [
+    let ask: [(&'static str, Ask<'_>); 5] = [
         ("/introspect", &|client, _| client.introspect(&odd()).run(&http()).unwrap_err()),
         ("/revoke", &|client, _| client.revoke(&odd(), true).run(&http()).unwrap_err()),
         ("/device", &|client, _| {

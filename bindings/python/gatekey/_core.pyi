@@ -85,9 +85,11 @@ __all__ = [
     "_Told",
     "__version__",
     "_attempt",
+    "_bounded",
     "_error_headers",
     "_main",
     "_milliseconds",
+    "_named",
     "_public_message",
     "_seconds",
     "api_key_from_headers",
@@ -1391,8 +1393,14 @@ def api_key_from_headers(
 def api_key_from_query(query: str | bytes, parameter: str) -> str | None:
     """The API key in a query string, for clients that can do nothing else: addresses end up in logs."""
 
+def _bounded(value: object, what: str, most: int) -> int:
+    """A number from 0 to `most`, for options that go to the core as JSON."""
+
 def _milliseconds(value: _Seconds, what: str) -> int:
     """A length of time in milliseconds."""
+
+def _named(text: str) -> str:
+    """A name as a message shows it: not what may be a secret, given by mistake."""
 
 def _seconds(value: object, what: str) -> int:
     """A length of time in whole seconds, rounded down, for options that go to the core as JSON."""

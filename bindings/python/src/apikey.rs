@@ -51,6 +51,15 @@ impl ApiKeys {
 
 #[pymethods]
 impl ApiKeys {
+    /// Refuses, and says how one is made.
+    #[new]
+    #[pyo3(signature = (*_given, **_named))]
+    fn new(_given: &Bound<'_, PyTuple>, _named: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        Err(PyTypeError::new_err(
+            "an ApiKeys is made by ApiKeys.open(url) or Store.open(url).api_keys()",
+        ))
+    }
+
     /// The short way for a program that keeps nothing else there: `Store.open(url).api_keys()`.
     ///
     /// - `url`, `pepper`: as for `Store.open`.

@@ -3,6 +3,7 @@
 use crate::errors::{OrRaise, usage};
 use crate::options::{few, names, octets, span, whole, wrong_type};
 use gatekey::apikey::{CreditSpec, ImportRow, ImportScheme, KeySpec, KeyUpdate, Rate};
+use gatekey::named::shown;
 use gatekey::open::StoreUrl;
 use gatekey::pepper::{PepperSource, read_peppers};
 use gatekey::store::Limits;
@@ -35,7 +36,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Text<'a> {
                 let message = "A text holds half of a surrogate pair, which has no UTF-8 form.";
                 Err(usage(value.py(), message))
             }
-            Err(_) => Err(wrong_type(&value, "it", "str")),
+            Err(_) => Err(wrong_type(&value, "the argument", "str")),
         }
     }
 }
@@ -87,7 +88,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Count {
     type Error = PyErr;
 
     fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        count(&value, "it").map(Self)
+        count(&value, "the argument").map(Self)
     }
 }
 
@@ -154,13 +155,13 @@ fn given(value: &Bound<'_, PyAny>) -> PyResult<PepperSource> {
 /// Where the peppers of a store come from: one of the three ways at the most.
 pub(crate) fn pepper_choice(
     pepper: Option<&Bound<'_, PyAny>>,
-    file: Option<PathBuf>,
+    file: Option<FilePath>,
     env: Option<Text<'_>>,
 ) -> PyResult<Option<PepperSource>> {
     match (pepper, file, env) {
         (None, None, None) => Ok(None),
         (Some(pepper), None, None) => given(pepper).map(Some),
-        (None, Some(file), None) => Ok(Some(PepperSource::File(file))),
+        (None, Some(file), None) => Ok(Some(PepperSource::File(file.0))),
         (None, None, Some(name)) => Ok(Some(PepperSource::Env(name.owned()))),
         _ => Err(PyTypeError::new_err("give one of pepper, pepper_file and pepper_env")),
     }
@@ -185,6 +186,21 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Place {
         }
         let path = path.extract::<Text<'_>>()?.owned();
         StoreUrl::of_path(Path::new(&path)).map(|url| Self(url.to_string())).or_raise(py)
+    }
+}
+
+/// The path of a file. Python's own UnicodeEncodeError would carry the whole of it along.
+pub(crate) struct FilePath(pub(crate) PathBuf);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for FilePath {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if value.cast::<PyString>().is_ok() {
+            return Text::extract(value).map(|text| Self(text.0.into()));
+        }
+        let path = value.extract().map(Self);
+        path.map_err(|_| wrong_type(&value, "the argument", "a path: a str or a pathlib.Path"))
     }
 }
 
@@ -232,7 +248,9 @@ pub(crate) fn set(spec: &mut KeySpec, name: &str, value: &Bound<'_, PyAny>) -> P
         "rate" => spec.rate = optional(value, rate)?,
         "credits" => spec.credits = optional(value, credits)?,
         "meta" => spec.meta = optional(value, meta)?.unwrap_or_default(),
-        _ => return Err(PyTypeError::new_err(format!("an API key has no option {name:?}"))),
+        _ => {
+            return Err(PyTypeError::new_err(format!("an API key has no option {:?}", shown(name))));
+        }
     }
     Ok(())
 }
@@ -270,7 +288,8 @@ impl Changes {
                 "meta" => update.meta = Some(optional(&value, meta)?.unwrap_or_default()),
                 _ => {
                     return Err(PyTypeError::new_err(format!(
-                        "update() got an unexpected keyword argument {name:?}"
+                        "update() got an unexpected keyword argument {:?}",
+                        shown(&name)
                     )));
                 }
             }
@@ -305,6 +324,7 @@ pub(crate) fn import_row(
                 set(&mut spec, &name, &value)?
             }
             _ => {
+                let name = shown(&name);
                 let message =
                     format!("Row {at} has the column {name:?}, which no key has; leave it out.");
                 return Err(usage(py, &message));

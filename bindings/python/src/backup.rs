@@ -1,6 +1,6 @@
 //! `gatekey.store_backup` and what belongs to it: copies of a store.
 
-use crate::args::{Place, before, pepper_source};
+use crate::args::{FilePath, Place, before, pepper_source};
 use crate::decode;
 use crate::errors::OrRaise;
 use gatekey::backup::{AcknowledgeOptions, BackupOptions, RestoreOptions};
@@ -8,7 +8,6 @@ use gatekey::pepper::PepperSource;
 use gatekey::{Error, ErrorKind, ToJson as _};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use std::path::PathBuf;
 
 /// Copies a store to the file `to`, which must not be there, while the store is in use: its state of one
 /// moment, checked, in one file that only its owner may read.
@@ -24,16 +23,16 @@ use std::path::PathBuf;
 pub(crate) fn store_backup<'py>(
     py: Python<'py>,
     url: Place,
-    to: PathBuf,
-    pepper_to: Option<PathBuf>,
-    pepper_file: Option<PathBuf>,
+    to: FilePath,
+    pepper_to: Option<FilePath>,
+    pepper_file: Option<FilePath>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let pepper = pepper_file.map_or(PepperSource::Beside, PepperSource::File);
-    let options = BackupOptions { pepper_to, pepper };
+    let pepper = pepper_file.map_or(PepperSource::Beside, |file| PepperSource::File(file.0));
+    let options = BackupOptions { pepper_to: pepper_to.map(|file| file.0), pepper };
     let mut hearing = Hearing::new(progress);
     let done = py.detach(|| {
-        gatekey::backup::store_backup(&url.0, &to, &options, &mut |done, all| {
+        gatekey::backup::store_backup(&url.0, &to.0, &options, &mut |done, all| {
             hearing.hear(done, all)
         })
     });
@@ -52,7 +51,7 @@ pub(crate) fn store_backup<'py>(
 #[pyo3(signature = (backup, url, *, force=false, progress=None))]
 pub(crate) fn store_restore<'py>(
     py: Python<'py>,
-    backup: PathBuf,
+    backup: FilePath,
     url: Place,
     force: bool,
     progress: Option<Py<PyAny>>,
@@ -60,7 +59,7 @@ pub(crate) fn store_restore<'py>(
     let options = RestoreOptions { force };
     let mut hearing = Hearing::new(progress);
     let done = py.detach(|| {
-        gatekey::backup::store_restore(&backup, &url.0, options, &mut |done, all| {
+        gatekey::backup::store_restore(&backup.0, &url.0, options, &mut |done, all| {
             hearing.hear(done, all)
         })
     });

@@ -19,7 +19,7 @@ use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, P
 /// `default`, if there is one, and what that returns is written in its place.
 pub(crate) fn claims<'py>(
     claims: &Bound<'py, PyAny>,
-    default: Option<&Bound<'py, PyAny>>,
+    default: Default<'_, 'py>,
 ) -> PyResult<String> {
     let out = String::with_capacity(512);
     let mut encoder = Encoder { out, times: true, default };
@@ -28,10 +28,7 @@ pub(crate) fn claims<'py>(
 }
 
 /// Writes any value as JSON.
-pub(crate) fn value<'py>(
-    value: &Bound<'py, PyAny>,
-    default: Option<&Bound<'py, PyAny>>,
-) -> PyResult<String> {
+pub(crate) fn value<'py>(value: &Bound<'py, PyAny>, default: Default<'_, 'py>) -> PyResult<String> {
     let mut encoder = Encoder { out: String::new(), times: false, default };
     encoder.value(value, 0)?;
     Ok(encoder.out)
@@ -41,7 +38,7 @@ pub(crate) fn value<'py>(
 pub(crate) fn members<'py>(
     value: &Bound<'py, PyAny>,
     what: &str,
-    default: Option<&Bound<'py, PyAny>>,
+    default: Default<'_, 'py>,
 ) -> PyResult<Vec<(String, String)>> {
     let pair = |(name, member): (Bound<'py, PyAny>, Bound<'py, PyAny>)| {
         let Ok(name) = name.cast::<PyString>() else {
@@ -59,14 +56,14 @@ pub(crate) fn members<'py>(
 pub(crate) fn jwk(members: &Bound<'_, PyDict>) -> PyResult<String> {
     // Room for an RSA-8192 private key, so that no secret is left behind by a reallocation.
     let mut encoder =
-        Encoder { out: String::with_capacity(16 * 1024), times: false, default: None };
+        Encoder { out: String::with_capacity(16 * 1024), times: false, default: Default::Absent };
     encoder.object(&members.copy()?, 0)?;
     Ok(encoder.out)
 }
 
 /// Writes any mapping as a JSON object.
 pub(crate) fn object(value: &Bound<'_, PyAny>, what: &str) -> PyResult<String> {
-    let mut encoder = Encoder { out: String::new(), times: false, default: None };
+    let mut encoder = Encoder { out: String::new(), times: false, default: Default::Absent };
     encoder.object(&mapping(value, what)?, 0)?;
     Ok(encoder.out)
 }
@@ -87,12 +84,20 @@ fn mapping<'py>(value: &Bound<'py, PyAny>, what: &str) -> PyResult<Bound<'py, Py
     Ok(dict)
 }
 
+/// What gives a value in the place of one that has no JSON form.
+#[derive(Clone, Copy)]
+pub(crate) enum Default<'a, 'py> {
+    /// The call has no such argument.
+    Absent,
+    /// Its `default`, if one was given.
+    Given(Option<&'a Bound<'py, PyAny>>),
+}
+
 struct Encoder<'a, 'py> {
     out: String,
     /// Whether `exp`, `nbf` and `iat` of the outermost object may be datetimes.
     times: bool,
-    /// What gives a value in the place of one that has no JSON form.
-    default: Option<&'a Bound<'py, PyAny>>,
+    default: Default<'a, 'py>,
 }
 
 impl<'py> Encoder<'_, 'py> {
@@ -115,17 +120,19 @@ impl<'py> Encoder<'_, 'py> {
             self.array(value.py(), tuple.iter(), depth)
         } else if let Ok(dict) = value.cast::<PyDict>() {
             self.object(&dict.copy()?, depth)
-        } else if let Some(default) = self.default {
+        } else if let Default::Given(Some(default)) = self.default {
             // As deep as one more level, so that a function that gives its argument back comes to
             // an end.
             check_depth(value.py(), depth)?;
             self.value(&default.call1((value,))?, depth + 1)
         } else {
             let name = type_name(value);
-            Err(PyTypeError::new_err(format!(
-                "a value of type {name} has no JSON form; convert it, or give the signer a \
-                 default= function that does"
-            )))
+            let more = match self.default {
+                Default::Given(_) => ", or give the signer a default= function that does",
+                Default::Absent => "",
+            };
+            let message = format!("a value of type {name} has no JSON form; convert it{more}");
+            Err(PyTypeError::new_err(message))
         }
     }
 

@@ -91,11 +91,32 @@ pub(crate) fn load(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
+/// Options that have another name here than in the core's JSON, because their unit is another, or
+/// they are a pair.
+const OPTIONS: [(&str, &str); 5] = [
+    ("deadline_ms", "deadline"),
+    ("ca_pem", "ca"),
+    ("client_certificate_pem", "client_certificate"),
+    ("client_key_pem", "client_certificate"),
+    ("token_endpoint_auth_method", "auth_method"),
+];
+
+/// The text of an error, with the names that options have here.
+fn in_python(text: String) -> String {
+    OPTIONS.iter().fold(text, |text, (core, python)| match text.contains(core) {
+        true => text.replace(&format!("`{core}`"), &format!("`{python}`")),
+        false => text,
+    })
+}
+
 /// The exception for this error, ready to be raised.
 #[cold]
 pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
-    let text = error.text(Words::Python).to_string();
-    let raised = new(py, error.kind(), &text, error.claim());
+    let text = in_python(error.text(Words::Python).to_string());
+    let claim = error.claim().map(|claim| {
+        OPTIONS.iter().find(|(core, _)| *core == claim).map_or(claim, |(_, python)| *python)
+    });
+    let raised = new(py, error.kind(), &text, claim);
     let raised = raised.unwrap_or_else(|failure| failure);
     for (name, value) in [
         (intern!(py, "peer_code"), error.peer_code()),

@@ -52,7 +52,7 @@ impl _Demand {
             demand = demand.tenant(tenant.0);
         }
         for (name, json) in claims
-            .map(|claims| encode::members(claims, "claims", None))
+            .map(|claims| encode::members(claims, "claims", encode::Default::Absent))
             .transpose()?
             .into_iter()
             .flatten()

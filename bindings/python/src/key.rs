@@ -1,8 +1,11 @@
 //! `gatekey.Key`: key material bound to exactly one algorithm.
 
+use crate::args::Text;
 use crate::errors::OrRaise;
 use crate::key_callback::Callable;
-use crate::options::{algorithm, jwk_text, octets, optional_algorithm, span, wrong_type};
+use crate::options::{
+    algorithm, bounded, jwk_text, octets, optional_algorithm, span, wrong_type,
+};
 use crate::own_transport::asked;
 use gatekey::jwk::KeyOptions;
 use pyo3::exceptions::PyTypeError;
@@ -23,24 +26,38 @@ pub(crate) struct Key(pub(crate) gatekey::Key);
 
 #[pymethods]
 impl Key {
+    /// Refuses, and says how one is made.
+    #[new]
+    #[pyo3(signature = (*_given, **_named))]
+    fn new(
+        _given: &Bound<'_, pyo3::types::PyTuple>,
+        _named: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        Err(PyTypeError::new_err(
+            "a Key is made by Key.generate(alg), Key.from_pem(...), Key.from_jwk(...), Key.from_der(...) or Key.from_secret(...)",
+        ))
+    }
+
     /// Makes a new key for this algorithm: a secret as long as the hash for HS*, 2048 bits for
     /// RS* and PS* unless `bits` says otherwise.
     #[staticmethod]
     #[pyo3(signature = (alg, *, kid=None, bits=None))]
     fn generate(
         py: Python<'_>,
-        alg: &str,
-        kid: Option<&str>,
-        bits: Option<usize>,
+        alg: Text<'_>,
+        kid: Option<Text<'_>>,
+        bits: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let alg = algorithm(py, alg)?;
+        let alg = algorithm(py, alg.0)?;
+        let bits = bits.map(|bits| bounded(bits, "bits", 16_384)).transpose()?;
+        let bits = bits.map(|bits| usize::try_from(bits).unwrap_or(usize::MAX));
         let key = py.detach(|| match bits {
             Some(bits) => gatekey::Key::generate_rsa(alg, bits),
             None => gatekey::Key::generate(alg),
         });
         let key = key.or_raise(py)?;
         match kid {
-            Some(kid) => key.with_kid(kid).or_raise(py).map(Self),
+            Some(kid) => key.with_kid(kid.0).or_raise(py).map(Self),
             None => Ok(Self(key)),
         }
     }
@@ -53,8 +70,8 @@ impl Key {
     #[pyo3(signature = (secret, alg, *, kid=None, danger_allow_weak=false))]
     fn from_secret(
         secret: &Bound<'_, PyAny>,
-        alg: &str,
-        kid: Option<&str>,
+        alg: Text<'_>,
+        kid: Option<Text<'_>>,
         danger_allow_weak: bool,
     ) -> PyResult<Self> {
         let py = secret.py();
@@ -71,8 +88,8 @@ impl Key {
     #[pyo3(signature = (data, alg=None, *, kid=None, passphrase=None, danger_allow_weak=false))]
     fn from_pem(
         data: &Bound<'_, PyAny>,
-        alg: Option<&str>,
-        kid: Option<&str>,
+        alg: Option<Text<'_>>,
+        kid: Option<Text<'_>>,
         passphrase: Option<&Bound<'_, PyAny>>,
         danger_allow_weak: bool,
     ) -> PyResult<Self> {
@@ -92,8 +109,8 @@ impl Key {
     #[pyo3(signature = (data, alg=None, *, kid=None, passphrase=None, danger_allow_weak=false))]
     fn from_der(
         data: &Bound<'_, PyAny>,
-        alg: Option<&str>,
-        kid: Option<&str>,
+        alg: Option<Text<'_>>,
+        kid: Option<Text<'_>>,
         passphrase: Option<&Bound<'_, PyAny>>,
         danger_allow_weak: bool,
     ) -> PyResult<Self> {
@@ -120,8 +137,8 @@ impl Key {
     #[pyo3(signature = (jwk, alg=None, *, kid=None, danger_allow_weak=false))]
     fn from_jwk(
         jwk: &Bound<'_, PyAny>,
-        alg: Option<&str>,
-        kid: Option<&str>,
+        alg: Option<Text<'_>>,
+        kid: Option<Text<'_>>,
         danger_allow_weak: bool,
     ) -> PyResult<Self> {
         let py = jwk.py();
@@ -188,8 +205,8 @@ impl Key {
     }
 
     /// The same key under another key id.
-    fn with_kid(&self, py: Python<'_>, kid: &str) -> PyResult<Self> {
-        self.0.with_kid(kid).or_raise(py).map(Self)
+    fn with_kid(&self, py: Python<'_>, kid: Text<'_>) -> PyResult<Self> {
+        self.0.with_kid(kid.0).or_raise(py).map(Self)
     }
 
     /// The public half. A symmetric key has none.
@@ -274,16 +291,16 @@ impl PartialEq for Key {
 
 fn options(
     py: Python<'_>,
-    alg: Option<&str>,
-    kid: Option<&str>,
+    alg: Option<Text<'_>>,
+    kid: Option<Text<'_>>,
     weak: bool,
 ) -> PyResult<KeyOptions> {
     let mut options = KeyOptions::new();
-    if let Some(alg) = optional_algorithm(py, alg)? {
+    if let Some(alg) = optional_algorithm(py, alg.map(|alg| alg.0))? {
         options = options.alg(alg);
     }
     if let Some(kid) = kid {
-        options = options.kid(kid);
+        options = options.kid(kid.0);
     }
     if weak {
         options = options.danger_allow_weak();

@@ -28,9 +28,9 @@ impl KeySet {
     /// `alg` is one of them, unless `default_rsa` names the algorithm to use it with.
     #[staticmethod]
     #[pyo3(signature = (jwks, *, default_rsa=None))]
-    fn from_jwks(jwks: &Bound<'_, PyAny>, default_rsa: Option<&str>) -> PyResult<Self> {
+    fn from_jwks(jwks: &Bound<'_, PyAny>, default_rsa: Option<Text<'_>>) -> PyResult<Self> {
         let py = jwks.py();
-        let default_rsa = optional_algorithm(py, default_rsa)?;
+        let default_rsa = optional_algorithm(py, default_rsa.map(|name| name.0))?;
         let text = jwk_text(jwks, "jwks")?;
         py.detach(|| gatekey::KeySet::from_jwks_with(text.expose(), default_rsa))
             .or_raise(py)
@@ -108,7 +108,8 @@ pub(crate) fn skipped<'py>(py: Python<'py>, keys: &[Skipped]) -> PyResult<Bound<
 }
 
 fn members(keys: &Bound<'_, PyAny>) -> PyResult<Vec<gatekey::Key>> {
-    const WANTED: &str = "an iterable of gatekey.Key";
+    const WANTED: &str = "a gatekey.Key, made by Key.from_pem(...), Key.from_jwk(...) or Key.from_secret(...), a KeySet, or \
+         an iterable of Key";
     let Ok(items) = keys.try_iter() else {
         return Err(wrong_type(keys, "keys", WANTED));
     };

@@ -26,6 +26,18 @@ pub(crate) struct KeyRing {
 
 #[pymethods]
 impl KeyRing {
+    /// Refuses, and says how one is made.
+    #[new]
+    #[pyo3(signature = (*_given, **_named))]
+    fn new(
+        _given: &Bound<'_, pyo3::types::PyTuple>,
+        _named: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        Err(PyTypeError::new_err(
+            "a KeyRing is made by KeyRing.open(url) or Store.open(url).key_ring()",
+        ))
+    }
+
     /// The short way for a program that keeps nothing else there: `Store.open(url).key_ring(name)`. A ring that is not
     /// there is made.
     ///

@@ -79,7 +79,7 @@ mod _core {
         BegunLogin, DeviceCodes, FinishedLogin, Introspection, LogoutNotice, OAuthTokens, UserInfo,
     };
     use crate::operation::_Operation;
-    use crate::options::{_milliseconds, _seconds, AnyValue};
+    use crate::options::{_bounded, _milliseconds, _named, _seconds, AnyValue};
     use crate::remote_key_set::_RemoteKeySet;
     use crate::resource::_ResourceServer;
     use crate::revocations::Revocations;
@@ -156,7 +156,9 @@ mod _core {
             wrap_pyfunction!(api_key_from_headers, module)?,
             wrap_pyfunction!(api_key_from_query, module)?,
             wrap_pyfunction!(scan_rule, module)?,
+            wrap_pyfunction!(_bounded, module)?,
             wrap_pyfunction!(_milliseconds, module)?,
+            wrap_pyfunction!(_named, module)?,
             wrap_pyfunction!(_seconds, module)?,
             wrap_pyfunction!(_main, module)?,
             wrap_pyfunction!(_public_message, module)?,

@@ -2,6 +2,7 @@
 //!
 //! Errors name the argument and the type that was found, never the value: it may be a secret.
 
+use crate::args::Text;
 use crate::errors::{raise, usage};
 use gatekey::{Alg, ErrorKind, Secret};
 use pyo3::exceptions::PyTypeError;
@@ -320,6 +321,29 @@ impl gatekey::Clock for ThreadClock {
     fn now(&self) -> u64 {
         NOW.get()
     }
+}
+
+/// A number from 0 to `most`.
+pub(crate) fn bounded(value: &Bound<'_, PyAny>, what: &str, most: u64) -> PyResult<u64> {
+    if value.cast::<PyInt>().is_err() || value.cast::<PyBool>().is_ok() {
+        return Err(wrong_type(value, what, "int"));
+    }
+    let number = value.extract::<u64>().ok().filter(|number| *number <= most);
+    number.ok_or_else(|| {
+        configuration(value.py(), &format!("`{what}` must be a whole number from 0 to {most}."))
+    })
+}
+
+/// A number from 0 to `most`, for options that go to the core as JSON.
+#[pyfunction]
+pub(crate) fn _bounded(value: &Bound<'_, PyAny>, what: &str, most: u64) -> PyResult<u64> {
+    bounded(value, what, most)
+}
+
+/// A name as a message shows it: not what may be a secret, given by mistake.
+#[pyfunction]
+pub(crate) fn _named(text: Text<'_>) -> String {
+    gatekey::named::shown(text.0).into_owned()
 }
 
 /// `TypeError`: an argument is of a type that cannot be meant.

@@ -45,6 +45,18 @@ pub(crate) fn followed(
 
 #[pymethods]
 impl Revocations {
+    /// Refuses, and says how one is made.
+    #[new]
+    #[pyo3(signature = (*_given, **_named))]
+    fn new(
+        _given: &Bound<'_, pyo3::types::PyTuple>,
+        _named: Option<&Bound<'_, pyo3::types::PyDict>>,
+    ) -> PyResult<Self> {
+        Err(PyTypeError::new_err(
+            "a Revocations is made by Revocations.open(url) or Store.open(url).revocations()",
+        ))
+    }
+
     /// The short way for a program that keeps nothing else there: `Store.open(url).revocations()`. Needs no pepper.
     ///
     /// - `url`: as for `Store.open`.

@@ -64,6 +64,18 @@ pub(crate) fn lived(
 
 #[pymethods]
 impl Sessions {
+    /// Refuses, and says how one is made.
+    #[new]
+    #[pyo3(signature = (*_given, **_named))]
+    fn new(
+        _given: &Bound<'_, pyo3::types::PyTuple>,
+        _named: Option<&Bound<'_, pyo3::types::PyDict>>,
+    ) -> PyResult<Self> {
+        Err(PyTypeError::new_err(
+            "a Sessions is made by Sessions.open(url, signer=...) or Store.open(url).sessions(signer=...)",
+        ))
+    }
+
     /// The short way for a program that keeps nothing else there: `Store.open(url).sessions()`.
     ///
     /// - `url`: as for `Store.open`.
@@ -356,7 +368,8 @@ pub(crate) fn read_spec(
 }
 
 pub(crate) fn read_claims(claims: &Bound<'_, PyAny>) -> PyResult<Claims> {
-    Claims::from_json(encode::claims(claims, None)?.as_bytes()).or_raise(claims.py())
+    Claims::from_json(encode::claims(claims, encode::Default::Absent)?.as_bytes())
+        .or_raise(claims.py())
 }
 
 /// What a client presents: a str that is no Unicode text is no token, not a misuse. None is nothing, of a request without

@@ -1,5 +1,6 @@
 //! `gatekey.Signer`: a parsed key and the claims it adds, and the two-step form for a KMS or HSM.
 
+use crate::args::Text;
 use crate::encode;
 use crate::errors::OrRaise;
 use crate::gil::{Kept, quickly};
@@ -37,7 +38,7 @@ pub(crate) struct Signer {
 impl Signer {
     #[new]
     #[pyo3(
-        signature = (key, *, issuer=None, audience=None, ttl=Ttl(Some(900)), typ=Some("JWT"), kid=true,
+        signature = (key, *, issuer=None, audience=None, ttl=Ttl(Some(900)), typ=Some(Text("JWT")), kid=true,
             token_ids=true, allow_missing_exp=false, clock=None, headers=None, default=None),
         text_signature = "(key, *, issuer=None, audience=None, ttl=900, typ='JWT', kid=True, \
             token_ids=True, allow_missing_exp=False, clock=None, headers=None, default=None)"
@@ -46,10 +47,10 @@ impl Signer {
     fn new(
         py: Python<'_>,
         key: &Bound<'_, PyAny>,
-        issuer: Option<&str>,
+        issuer: Option<Text<'_>>,
         audience: Option<&Bound<'_, PyAny>>,
         ttl: Ttl,
-        typ: Option<&str>,
+        typ: Option<Text<'_>>,
         kid: bool,
         token_ids: bool,
         allow_missing_exp: bool,
@@ -65,11 +66,17 @@ impl Signer {
                 ring = Some(own.clone().unbind());
                 gatekey::Signer::following(Arc::new(own.get().core().clone()))
             }
-            _ => return Err(wrong_type(key, "key", "a gatekey.Key or a gatekey.KeyRing")),
+            _ => {
+                return Err(wrong_type(
+                    key,
+                    "key",
+                    "a gatekey.Key, made by Key.from_pem(...), Key.from_jwk(...) or Key.from_secret(...), or a gatekey.KeyRing",
+                ));
+            }
         };
         let mut builder = builder.kid(kid).token_ids(token_ids);
         if let Some(issuer) = issuer {
-            builder = builder.issuer(issuer);
+            builder = builder.issuer(issuer.0);
         }
         for name in
             audience.map(|audience| names(audience, "audience")).transpose()?.unwrap_or_default()
@@ -81,14 +88,16 @@ impl Signer {
             None => builder.no_ttl(),
         };
         builder = match typ {
-            Some(typ) => builder.typ(typ),
+            Some(typ) => builder.typ(typ.0),
             None => builder.no_typ(),
         };
         if let Some(default) = default.as_ref().filter(|default| !default.is_callable()) {
             return Err(wrong_type(default, "default", "a callable"));
         }
         for (name, json) in headers
-            .map(|headers| encode::members(headers, "headers", default.as_ref()))
+            .map(|headers| {
+                encode::members(headers, "headers", encode::Default::Given(default.as_ref()))
+            })
             .transpose()?
             .unwrap_or_default()
         {
@@ -167,7 +176,7 @@ impl Signer {
     /// code, which may use this very thread's clock.
     fn json(&self, claims: &Bound<'_, PyAny>) -> PyResult<String> {
         let default = self.default.as_ref().map(|default| default.bind(claims.py()));
-        let json = encode::claims(claims, default)?;
+        let json = encode::claims(claims, encode::Default::Given(default))?;
         self.follow(claims.py())?;
         if let Some(clock) = &self.clock {
             clock.tick(claims.py())?;

@@ -1,7 +1,7 @@
 //! `gatekey.Store`: an open store, which hands out everything that is kept there.
 
 use crate::apikey::ApiKeys;
-use crate::args::{self as args, Place, Text};
+use crate::args::{self as args, FilePath, Place, Text};
 use crate::clock::OwnClock;
 use crate::errors::OrRaise;
 use crate::gil::Kept;
@@ -17,7 +17,6 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
-use std::path::PathBuf;
 
 /// A store: API keys, sessions, revocations and key rings over one pool of connections, one pepper setting and one clock.
 ///
@@ -31,6 +30,16 @@ pub(crate) struct Store {
 
 #[pymethods]
 impl Store {
+    /// Refuses, and says how one is made.
+    #[new]
+    #[pyo3(signature = (*_given, **_named))]
+    fn new(
+        _given: &Bound<'_, pyo3::types::PyTuple>,
+        _named: Option<&Bound<'_, pyo3::types::PyDict>>,
+    ) -> PyResult<Self> {
+        Err(PyTypeError::new_err("a Store is made by Store.open(url)"))
+    }
+
     /// Opens `sqlite:///relative/path`, `sqlite:////absolute/path`, a path (a SQLite file as well) or `memory:`;
     /// `folder:/path` is a folder that holds key rings only. `?mark=FILE` at the end of the URL says where the mark is that
     /// tells a restored backup; a StoreRestoredError, if it does. Never open the file with `sqlite3` in the same process,
@@ -52,7 +61,7 @@ impl Store {
         py: Python<'_>,
         url: Place,
         pepper: Option<&Bound<'_, PyAny>>,
-        pepper_file: Option<PathBuf>,
+        pepper_file: Option<FilePath>,
         pepper_env: Option<Text<'_>>,
         strict: bool,
         max_stale: Option<&Bound<'_, PyAny>>,

@@ -23,6 +23,6 @@ impl<'a, 'py, T: PyTypeInfo> FromPyObject<'a, 'py> for Own<T> {
                  gatekey.aio that takes the twin"
             )));
         }
-        Err(wrong_type(&value, "it", &format!("gatekey.{name}")))
+        Err(wrong_type(&value, "the argument", &format!("a gatekey.{name}")))
     }
 }

@@ -1,14 +1,14 @@
 //! `gatekey.Verifier`: keys and a policy, checked once, used by any number of threads.
 
 use crate::args::Subject;
-use crate::encode;
+use crate::encode::{self, Default};
 use crate::errors::OrRaise;
 use crate::gil::{Kept, quickly};
 use crate::key::Key;
 use crate::key_set::keyset;
 use crate::keyring::KeyRing;
 use crate::options::{
-    Expectation, PyClock, algorithm, names, shown, span, token_octets, wrong_type,
+    Expectation, PyClock, algorithm, bounded, names, shown, span, token_octets, wrong_type,
 };
 use crate::own_transport::asked;
 use crate::remote_key_set::{_RemoteKeySet, fetched};
@@ -78,8 +78,8 @@ impl Verifier {
         allow_missing_exp: bool,
         clock: Option<Bound<'_, PyAny>>,
         algorithms: Option<&Bound<'_, PyAny>>,
-        max_token_bytes: Option<usize>,
-        max_header_bytes: Option<usize>,
+        max_token_bytes: Option<&Bound<'_, PyAny>>,
+        max_header_bytes: Option<&Bound<'_, PyAny>>,
         try_keys_without_kid: bool,
         revocations: Option<Own<Revocations>>,
         claims: Option<&Bound<'_, PyAny>>,
@@ -160,8 +160,8 @@ impl Verifier {
         allow_missing_exp: bool,
         clock: Option<Bound<'_, PyAny>>,
         algorithms: Option<&Bound<'_, PyAny>>,
-        max_token_bytes: Option<usize>,
-        max_header_bytes: Option<usize>,
+        max_token_bytes: Option<&Bound<'_, PyAny>>,
+        max_header_bytes: Option<&Bound<'_, PyAny>>,
         try_keys_without_kid: bool,
         revocations: Option<Own<Revocations>>,
         claims: Option<&Bound<'_, PyAny>>,
@@ -398,8 +398,8 @@ struct Options<'a, 'py> {
     required: Option<&'a Bound<'py, PyAny>>,
     allow_missing_exp: bool,
     algorithms: Option<&'a Bound<'py, PyAny>>,
-    max_token_bytes: Option<usize>,
-    max_header_bytes: Option<usize>,
+    max_token_bytes: Option<&'a Bound<'py, PyAny>>,
+    max_header_bytes: Option<&'a Bound<'py, PyAny>>,
     try_keys_without_kid: bool,
     claims: Option<&'a Bound<'py, PyAny>>,
     allow_numeric_subject: bool,
@@ -426,7 +426,7 @@ impl Options<'_, '_> {
         };
         for (name, json) in self
             .claims
-            .map(|claims| encode::members(claims, "claims", None))
+            .map(|claims| encode::members(claims, "claims", Default::Absent))
             .transpose()?
             .unwrap_or_default()
         {
@@ -451,10 +451,10 @@ impl Options<'_, '_> {
             policy = policy.algorithms(algorithm_list(py, algorithms)?);
         }
         if let Some(bytes) = self.max_token_bytes {
-            policy = policy.max_token_bytes(bytes);
+            policy = policy.max_token_bytes(size(bytes, "max_token_bytes")?);
         }
         if let Some(bytes) = self.max_header_bytes {
-            policy = policy.max_header_bytes(bytes);
+            policy = policy.max_header_bytes(size(bytes, "max_header_bytes")?);
         }
         if self.allow_missing_exp {
             policy = policy.allow_missing_exp();
@@ -464,6 +464,11 @@ impl Options<'_, '_> {
         }
         Ok(policy)
     }
+}
+
+/// A number of bytes, of which a verifier reads at most a mebibyte.
+fn size(value: &Bound<'_, PyAny>, what: &str) -> PyResult<usize> {
+    bounded(value, what, 1 << 20).map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 
 fn algorithm_list(py: Python<'_>, list: &Bound<'_, PyAny>) -> PyResult<Vec<Alg>> {

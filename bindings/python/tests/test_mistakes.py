@@ -6,6 +6,7 @@ One table. A row is what is done, the class that is raised, the words that must 
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +31,12 @@ from gatekey import (
     Sessions,
     Signer,
     Store,
+    TokenManager,
     Verifier,
+    aio,
 )
+from gatekey.middleware import httpx as on_httpx
+from gatekey.middleware import requests as on_requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -271,8 +276,117 @@ OAUTH: list[Row] = [
     ("a rule that lists nothing", lambda: DoorRule(ec().public(), audience=5), "TypeError", "`audience`"),  # type: ignore[arg-type]
 ]
 
+JWK = json.dumps(ec().to_jwk(private=True))
+PRIVATE = ec().to_pem(private=True)
+WITH_PASSWORD = "postgres://app:hunter2horse@db.example/auth"
+
+
+@cache
+def manager() -> TokenManager:
+    return TokenManager(client())
+
+
+def made_and_revoked() -> str:
+    made = keys().create(owner="acme").id
+    keys().revoke(made)
+    return made
+
+
+def api_keys_of(**options: Any) -> Any:
+    return ApiKeys.open("memory:", pepper=PEPPER, **options)
+
+
+def asked(**options: Any) -> Any:
+    return ResourceServer("api", issuer=ISSUER, keys=ec(), **options)
+
+
+def costly() -> Any:
+    return keys().verify(keys().create(owner="a", rate="5/min").secret, cost=6)
+
+
+WRONG: Any = "wrong"
+"""What a type checker would not let pass."""
+
+MISPLACED: list[Row] = [
+    ("an API key for a store", lambda: Store.open(api_key()), "UsageError", "API key|not shown|sqlite:///path"),
+    ("a token for a store", lambda: Sessions.open(signed()), "UsageError", "token (JWT)|not shown|sqlite:///path"),
+    ("a PEM for a store", lambda: KeyRing.open(PRIVATE), "UsageError", "PEM|not shown"),
+    ("a JWK for a store", lambda: Revocations.open(JWK), "UsageError", "JWK|not shown"),
+    ("a password in a store's URL", lambda: Store.open(WITH_PASSWORD), "UnsupportedError", "PostgreSQL"),
+    ("a key for a pepper's variable", lambda: Store.open("memory:", pepper_env=api_key()), "ConfigurationError", "NAME|not shown"),
+    ("a token for a pepper's file", lambda: Store.open("memory:", pepper_file=signed()), "", "pepper file"),
+    ("a token for a folder of tokens", lambda: TokenManager(client(), folder=signed()), "UsageError", "`folder`|not shown"),
+    ("an API key for a folder of limits", lambda: api_keys_of(limits=api_key()), "UsageError", "`limits`|not shown"),
+    ("a token for a backup", lambda: gatekey.store_backup("x.sqlite", signed()), "", "store"),
+    ("a token for a jti", lambda: Revocations.open("memory:").revoke_token(None, signed(), NOW * 2), "UsageError", "whole token|`jti`|Nothing was revoked"),
+    ("a token for a sid", lambda: Revocations.open("memory:").revoke_session(signed()), "UsageError", "whole token|`sid`|Nothing was revoked"),
+    ("a token for a sub", lambda: Revocations.open("memory:").revoke_subject(signed()), "UsageError", "whole token|`sub`|Nothing was revoked"),
+    ("an API key for a kid", lambda: Revocations.open("memory:").revoke_key(api_key()), "UsageError", "whole API key|Nothing was revoked"),
+    ("a token for a tenant", lambda: Revocations.open("memory:").revoke_before(NOW, tenant=signed()), "UsageError", "whole token"),
+    ("a token for the subject of sessions", lambda: sessions().end_all(signed()), "UsageError", "whole token|`sub`|Nothing was ended"),
+    ("an API key for its id", lambda: keys().revoke(api_key()), "UsageError", "whole API key|its id"),
+    ("an API key for the id of a rotation", lambda: keys().rotate(api_key()), "UsageError", "whole API key|its id"),
+    ("a token for an id", lambda: keys().get(signed()), "UsageError", "token (JWT)|its id"),
+    ("a key that was revoked, rotated", lambda: keys().rotate(made_and_revoked()), "UsageError", "revoked, for good"),
+    ("a key that was revoked, enabled", lambda: keys().enable(made_and_revoked()), "UsageError", "revoked, for good"),
+    ("a host that is a key", lambda: on_httpx.BearerAuth(manager(), "n", hosts=[PRIVATE]), "UsageError", "hosts|no host"),
+    ("a host that is a key, for requests", lambda: on_requests.BearerAuth(manager(), "n", hosts=[PRIVATE]), "UsageError", "hosts|no host"),
+    ("a column that is a key", lambda: keys().import_([{"owner": "a", "secret": "s" * 16, api_key(): 1}], scheme="plaintext"), "UsageError", "column|not shown"),
+    ("an option that is a key", lambda: keys().update("a" * 12, **{api_key(): 1}), "TypeError", "keyword|not shown"),
+    ("an endpoint that is a key", lambda: client(endpoints={api_key(): "https://a.example"}), "ConfigurationError", "not shown"),
+]
+
+TYPES: list[Row] = [
+    ("a PEM for a signer's key", lambda: Signer(WRONG), "TypeError", "key must be|gatekey.Key|Key.from_pem|not str"),
+    ("a JWK for a signer's key", lambda: Signer(json.loads(JWK)), "TypeError", "key must be|Key.from_jwk|not dict"),
+    ("None for a signer's key", lambda: Signer(None), "TypeError", "key must be|Key.from_pem|NoneType"),  # type: ignore[arg-type]
+    ("bytes for a verifier's keys", lambda: Verifier(5), "TypeError", "keys must be|Key.from_pem|not int"),  # type: ignore[arg-type]
+    ("a PEM for a verifier's keys", lambda: Verifier(WRONG), "TypeError", "keys must be|Key.from_pem|not str"),
+    ("a text for a client", lambda: TokenManager(WRONG), "TypeError", "`client`|OAuthClient(|not str"),
+    ("None for a client on a loop", lambda: aio.TokenManager(None), "TypeError", "`client`|OAuthClient(|NoneType"),  # type: ignore[arg-type]
+    ("a number for a folder", lambda: TokenManager(client(), folder=5), "TypeError", "`folder`|path|not int"),  # type: ignore[arg-type]
+    ("bytes for a folder", lambda: TokenManager(client(), folder=b"x"), "TypeError", "`folder`|path|not bytes"),  # type: ignore[arg-type]
+    ("a number for a transport", lambda: client(transport=5), "TypeError", "`transport`|HttpTransport|not int"),
+    ("a text for a manager", lambda: on_httpx.BearerAuth(WRONG, "n"), "TypeError", "`manager`|TokenManager(client)|not str"),
+    ("None for a manager, for requests", lambda: on_requests.BearerAuth(None, "n"), "TypeError", "`manager`|TokenManager(client)|NoneType"),  # type: ignore[arg-type]
+    ("a number for a name", lambda: on_httpx.BearerAuth(manager(), 5), "TypeError", "`name`|str|not int"),  # type: ignore[arg-type]
+    ("bytes for hosts", lambda: on_httpx.BearerAuth(manager(), "n", hosts=b"a"), "TypeError", "`hosts`|not bytes"),  # type: ignore[arg-type]
+    ("a word for True", lambda: on_httpx.BearerAuth(manager(), "n", danger_allow_http=WRONG), "TypeError", "`danger_allow_http`|True or False"),
+    ("API keys that are called", lambda: ApiKeys("sqlite:///a"), "TypeError", "ApiKeys.open(url)"),  # type: ignore[call-arg]
+    ("a store that is called", lambda: Store("sqlite:///a"), "TypeError", "Store.open(url)"),  # type: ignore[call-arg]
+    ("a key that is called", lambda: Key(PRIVATE), "TypeError", "Key.from_pem(...)"),  # type: ignore[call-arg]
+    ("bytes for an issuer", lambda: client(issuer=b"https://a.example"), "TypeError", "`issuer`|a str|not bytes"),
+    ("a number for an issuer", lambda: client(issuer=5), "TypeError", "`issuer`|a str|not int"),
+    ("bytes for a secret", lambda: client(client_secret=b"s"), "TypeError", "`client_secret`|a str|not bytes"),
+    ("a word for a flag", lambda: client(require_pkce="yes"), "TypeError", "`require_pkce`|True or False|not str"),
+    ("a mapping for scopes", lambda: client(scopes={"a": 1}), "TypeError", "`scopes`|list of str|not dict"),
+    ("numbers for scopes", lambda: client(scopes=[1]), "TypeError", "`scopes`|list of str|int"),
+    ("a list for endpoints", lambda: client(endpoints=["a"]), "TypeError", "`endpoints`|mapping"),
+    ("a number for a private key", lambda: client(private_key=5), "TypeError", "`private_key`|gatekey.Key|not int"),
+    ("a text for introspection", lambda: asked(introspection="c"), "TypeError", "`introspection`|OAuthClient(|not str"),
+    ("a word for unknown tokens", lambda: asked(introspection=client(), introspection_unknown_tokens=1.5), "TypeError", "introspection_unknown_tokens|int|not float"),
+    ("too many unknown tokens", lambda: asked(introspection=client(), introspection_unknown_tokens=2**70), "ConfigurationError", "`introspection_unknown_tokens`|4294967295"),
+    ("bytes for clients", lambda: asked(clients=b"c"), "TypeError", "`clients`|not bytes"),
+    ("a number for an audience", lambda: ResourceServer(5, issuer=ISSUER), "TypeError", "`audience`|a str|not int"),  # type: ignore[arg-type]
+    ("half a character", lambda: asked(tenant_claim="\ud800"), "UsageError", "`tenant_claim`|surrogate"),
+    ("a negative number of bytes", lambda: verify(max_token_bytes=-1), "ConfigurationError", "`max_token_bytes`|1048576"),
+    ("a huge number of bytes", lambda: verify(max_header_bytes=2**70), "ConfigurationError", "`max_header_bytes`|1048576"),
+    ("a thousand million bytes", lambda: verify(max_header_bytes=10**9), "ConfigurationError", "`max_header_bytes`|1048576"),
+    ("True for a number", lambda: verify(max_token_bytes=True), "TypeError", "max_token_bytes|int|bool"),
+    ("a Decimal for seconds", lambda: verify(leeway=Decimal(1)), "TypeError", "leeway|seconds|Decimal"),
+    ("a number of bits", lambda: Key.generate("RS256", bits=-1), "ConfigurationError", "`bits`"),
+    ("two names in one", lambda: verify(required="sub exp"), "ConfigurationError", "`required`|several"),
+    ("a cursor of keys that is none", lambda: keys().list(cursor="nope"), "UsageError", "`cursor`|first page"),
+    ("a cursor of events that is none", lambda: sessions().events(cursor="nope"), "UsageError", "`cursor`|first page"),
+    ("a cost above the rate", costly, "RateLimitedError", "`cost`|`rate`|ever"),
+    ("a deadline by its name", lambda: client(deadline=3600), "UsageError", "`deadline`|120"),
+    ("a certificate by its name", lambda: HttpTransport(ca="x"), "ConfigurationError", "`ca`"),
+    ("a claim without a JSON form", lambda: verify(claims={"a": Decimal(1)}), "TypeError", "Decimal|JSON form"),
+    ("a header without a JSON form", lambda: Signer(ec(), headers={"a": Decimal(1)}), "TypeError", "Decimal|default="),
+]
+
 # fmt: on
-ROWS = TOKENS + KEYS + SIGNING + KEPT + OAUTH
+ROWS = TOKENS + KEYS + SIGNING + KEPT + OAUTH + MISPLACED + TYPES
 
 
 def told(row: Row) -> tuple[BaseException | None, list[str]]:
@@ -284,6 +398,8 @@ def told(row: Row) -> tuple[BaseException | None, list[str]]:
         text = str(error)
         wrong = [f"has no {word!r}" for word in words.split("|") if word not in text]
         wrong += [f"has {word!r}" for word in FOREIGN if word in text]
+        shown = "".join([text, repr(error), *getattr(error, "__notes__", [])])
+        wrong += [f"shows {secret[:4]}..." for secret in secrets() if secret in shown]
         names = [kind.__name__ for kind in type(error).__mro__]
         if kinds and not set(kinds.split("|")) & set(names):
             wrong.append(f"is a {names[0]}")
@@ -294,6 +410,18 @@ def told(row: Row) -> tuple[BaseException | None, list[str]]:
         wrong += [f"tells {word!r} to the caller" for word in inner if word in public]
         return error, wrong
     return None, ["is accepted"]
+
+
+def secrets() -> list[str]:
+    """What no text may repeat: a part of each."""
+    private = ec().to_jwk(private=True)["d"]
+    return [
+        api_key()[:24],
+        signed()[:20],
+        PRIVATE.splitlines()[1][:20],
+        private[:12],
+        "hunter2horse",
+    ]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row[0] for row in ROWS])

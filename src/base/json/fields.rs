@@ -6,6 +6,7 @@
 //! known.
 
 use super::{Kind, Value, parse};
+use crate::error::named::shown;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How long options may be, in bytes, unless they hold certificates.
@@ -177,7 +178,7 @@ impl<'a> Field<'a> {
     /// The error, which names this member.
     #[cold]
     pub(crate) fn refused(&self, error: impl Into<Error>) -> Error {
-        error.into().about_named_claim(&self.path.as_str().into())
+        error.into().about_named_claim(&shown(&self.path).into())
     }
 }
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from gatekey._core import _named
 from gatekey.exceptions import UsageError
 from gatekey.oauth import TokenManager
+from gatekey.oauth.options import at_least, flag, listed, of_type, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +27,18 @@ def written(host: str, port: int | None) -> str:
     return host if port is None else f"{host}:{port}"
 
 
+def _host_of(host: str, place: Callable[[str], Place]) -> tuple[str, int | None]:
+    """Give the host and port that were named, as the client's own library reads them."""
+    try:
+        _, name, port = place(host if "://" in host else f"https://{host}")
+    except Exception:  # noqa: BLE001, each library raises its own, with all of the text
+        name, port = "", None
+    if not name:
+        shown = _named(host) if host.isprintable() else "(not printable)"
+        raise UsageError(f"{shown!r} in hosts is no host; write it as in api.example:8443.")
+    return name, port
+
+
 class Bearer:
     """The token of a name, for some hosts: those that were named, or that of the first request."""
 
@@ -37,19 +51,24 @@ class Bearer:
         allow_http: bool,
         place: Callable[[str], Place],
     ) -> None:
-        if hosts is not None and not hosts:
-            raise UsageError("hosts=[] names no host; leave it out for that of the first request.")
-        self.manager = manager if isinstance(manager, TokenManager) else manager.sync
-        self.name = name
+        own = manager if isinstance(manager, TokenManager) else getattr(manager, "sync", None)
+        if not isinstance(own, TokenManager):
+            made = "TokenManager(client)"
+            raise of_type(
+                manager, "manager", f"a gatekey.TokenManager, made by {made}, or its twin"
+            )
+        at_least(min_ttl, "min_ttl")
+        self.manager = own
+        self.name = text(name, "name")
         self.min_ttl = min_ttl
-        self._allow_http = allow_http
+        self._allow_http = flag(allow_http, "danger_allow_http")
         self._lock = threading.Lock()
         self._hosts: set[tuple[str, int | None]] = set()
-        for host in (hosts,) if isinstance(hosts, str) else hosts or ():
-            _, name, port = place(host if "://" in host else f"https://{host}")
-            if not name:
-                raise UsageError(f"{host!r} in hosts is no host; write it as in api.example:8443.")
-            self._hosts.add((name, port))
+        given = listed(hosts, "hosts")
+        if given == []:
+            raise UsageError("hosts=[] names no host; leave it out for that of the first request.")
+        for host in given or ():
+            self._hosts.add(_host_of(host, place))
 
     def check(self, place: Place) -> None:
         """Refuse to send the token there, unless that is where it belongs."""

@@ -9,6 +9,7 @@ from gatekey._core import HttpTransport, _milliseconds, _OAuthClient, _seconds
 from gatekey.exceptions import UsageError
 from gatekey.oauth.operation import Transporting, run
 from gatekey.oauth.options import (
+    check_transport,
     exchange_text,
     grant_text,
     json_text,
@@ -105,6 +106,7 @@ class Registration(Generic[Carrier]):
         :raises ConfigurationError: something is missing, contradicts itself or is not HTTPS;
             ``claim`` names the member where there is one.
         """
+        check_transport(transport)
         config: dict[str, object] = {
             "preset": preset,
             "issuer": issuer,

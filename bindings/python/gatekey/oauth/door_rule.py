@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, final
 
 from gatekey._core import ANY, AnyValue, _seconds
-from gatekey.oauth.options import listed, plain_json
+from gatekey.oauth.options import listed, plain_json, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -55,7 +55,7 @@ class DoorRule:
             "claims": plain_json(claims, "claims"),
             "algorithms": listed(algorithms, "algorithms"),
             "leeway": None if leeway is None else _seconds(leeway, "leeway"),
-            "tenant_claim": tenant_claim,
+            "tenant_claim": None if tenant_claim is None else text(tenant_claim, "tenant_claim"),
         }
         self._keys = keys
         self._members = {name: value for name, value in members.items() if value is not None}

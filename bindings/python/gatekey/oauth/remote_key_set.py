@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, final
 
 from gatekey._core import HttpTransport, _milliseconds, _RemoteKeySet, _seconds
 from gatekey.oauth.operation import Transporting, run
-from gatekey.oauth.options import json_text
+from gatekey.oauth.options import check_transport, json_text
 
 if TYPE_CHECKING:
     from gatekey._core import _Clock, _Seconds
@@ -68,6 +68,7 @@ class RemoteKeySet(_RemoteKeySet):
             "allow_loopback_http": allow_loopback_http,
             "deadline_ms": _milliseconds(deadline, "deadline"),
         }
+        check_transport(transport)
         if transport is None:
             transport = HttpTransport(allow_loopback_http=allow_loopback_http, deadline=deadline)
         text = json_text(options)

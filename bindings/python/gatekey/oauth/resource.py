@@ -5,10 +5,20 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Literal, final
 
-from gatekey._core import ANY, IssuerRule, _ResourceServer, _seconds
+from gatekey._core import ANY, IssuerRule, _bounded, _ResourceServer, _seconds
 from gatekey.exceptions import ConfigurationError
+from gatekey.oauth.client import Registration
 from gatekey.oauth.door_rule import DoorRule
-from gatekey.oauth.options import json_text, listed, mapped, plain_json
+from gatekey.oauth.options import (
+    check_transport,
+    flag,
+    json_text,
+    listed,
+    mapped,
+    of_type,
+    plain_json,
+    text,
+)
 from gatekey.oauth.remote_key_set import RemoteKeySet
 
 if TYPE_CHECKING:
@@ -121,8 +131,15 @@ class ResourceServer:
                 "The `resource` is for `audience=ANY`; otherwise the audience is the identifier."
             )
 
-        if issuers is not None and not issuers:
+        if issuers is not None and not mapped(issuers, "issuers"):
             raise ConfigurationError("No issuer is named in `issuers`: name at least one.")
+        if audience is not ANY:
+            text(audience, "audience")
+        flag(allow_loopback_http, "allow_loopback_http")
+        check_transport(transport)
+        if introspection is not None and not isinstance(introspection, Registration):
+            made = "OAuthClient(client_id, issuer=..., client_secret=...)"
+            raise of_type(introspection, "introspection", f"a gatekey.OAuthClient, made by {made}")
 
         def known(
             name: str, keys: _RemoteKeySet | KeySet | KeyRing | Key | Iterable[Key] | None
@@ -156,8 +173,8 @@ class ResourceServer:
                 introspection._transport,
                 _seconds(introspection_ttl, "introspection_ttl"),
                 _seconds(introspection_negative_ttl, "introspection_negative_ttl"),
-                introspection_audience,
-                introspection_unknown_tokens,
+                flag(introspection_audience, "introspection_audience"),
+                _bounded(introspection_unknown_tokens, "introspection_unknown_tokens", 2**32 - 1),
             )
         several = [(name, known(name, rule._keys)) for name, rule in own.items()]
         # For a guard on a loop, which asks by the same transports.

@@ -6,8 +6,16 @@ from typing import TYPE_CHECKING, Any, final
 
 from gatekey._core import _TokenManager
 from gatekey.exceptions import UsageError
+from gatekey.oauth.client import Registration
 from gatekey.oauth.operation import FOR_LOOPS
-from gatekey.oauth.options import at_least, json_text, mapped
+from gatekey.oauth.options import (
+    at_least,
+    check_transport,
+    folder_of,
+    json_text,
+    mapped,
+    of_type,
+)
 
 if TYPE_CHECKING:
     import os
@@ -50,7 +58,10 @@ class TokenManager:
             ``{"parameters": {...}, "scopes": [...], "resources": [...]}``.
         :param transport: what carries the requests, instead of the client's.
         """
-        place = None if folder is None else str(folder)
+        if not isinstance(client, Registration):
+            made = "OAuthClient(client_id, issuer=..., client_secret=...)"
+            raise of_type(client, "client", f"a gatekey.OAuthClient, made by {made}")
+        place = folder_of(folder, "folder")
         grant, more = (
             None if said is None else json_text(mapped(said, name) or {})
             for name, said in (
@@ -58,6 +69,8 @@ class TokenManager:
                 ("refresh_with", refresh_with),
             )
         )
+        if transport is not FOR_LOOPS:
+            check_transport(transport)
         if transport is None:
             transport = client._transport
         carrier = None if transport is FOR_LOOPS else transport
