@@ -152,7 +152,7 @@ fn pepper_file(store: &Path, options: &BackupOptions) -> Result<PathBuf> {
         PepperSource::File(path) => Ok(path.clone()),
         _ => Err(Error::new(
             ErrorKind::InvalidConfiguration,
-            "The pepper is not in a file, so that there is none to copy; back it up where it is set.",
+            "The pepper is not in a file, so that it is not copied; back it up where it is set.",
         )),
     }
 }

@@ -112,7 +112,7 @@ impl Error {
         self
     }
 
-    /// The same error, without what to do about it: where somebody else made the mistake.
+    /// The same error, without what to do about it: where another side made the mistake.
     #[cold]
     pub(crate) const fn unremedied(mut self) -> Self {
         self.remedy = None;
@@ -413,7 +413,7 @@ impl Error {
     }
 
     /// What the authorization server said about it, in its own words: at most 200 printable
-    /// characters.
+    /// characters, without the secrets, codes and tokens that it was sent.
     ///
     /// # Security
     /// Another server's text: do not show it where a user might take it for yours, and never as

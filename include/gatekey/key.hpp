@@ -269,7 +269,7 @@ class key_set : public detail::handle<gk_key_set, gk_key_set_free> {
     [[nodiscard]] bool empty() const noexcept { return size() == 0; }
     /// How many members of the JWK Set were skipped.
     [[nodiscard]] std::size_t skipped() const noexcept { return gk_key_set_skipped(get()); }
-    /// Why one of them was: what reading it alone fails with. No error where there is none.
+    /// Why one of them was: what reading it alone fails with. No error where it is absent.
     [[nodiscard]] error skipped_reason(std::size_t index) const {
         gk_error reason;
         gk_key_set_skipped_reason(get(), index, &reason);

@@ -141,7 +141,7 @@ class sessions : public detail::handle<gk_sessions, gk_sessions_free> {
     [[nodiscard]] session_tokens refresh(std::string_view token, const claims &claims) const {
         return refreshed(token, claims.get()).value();
     }
-    /// The new tokens, or why there are none.
+    /// The new tokens, or why they were refused.
     [[nodiscard]] result<session_tokens> try_refresh(std::string_view token) const noexcept {
         return refreshed(token, nullptr);
     }

@@ -244,7 +244,7 @@ class GATEKEY_THROWN error : public std::exception {
     gk_error raw_;
 };
 
-/// A value, or why there is none. Nothing here throws but value().
+/// A value, or the error. Nothing here throws but value().
 template <class T> class [[nodiscard]] result {
   public:
     result(T value) noexcept : state_(std::move(value)) {}
@@ -256,7 +256,7 @@ template <class T> class [[nodiscard]] result {
     [[nodiscard]] gatekey::status status() const noexcept {
         return has_value() ? gatekey::status::ok : error().status();
     }
-    /// Why there is no value; only to be asked if there is none.
+    /// Why there is no value; only to be asked if the value is missing.
     [[nodiscard]] const gatekey::error &error() const noexcept { return *std::get_if<1>(&state_); }
 
     /// The value; only to be asked if there is one.
@@ -264,7 +264,7 @@ template <class T> class [[nodiscard]] result {
     [[nodiscard]] const T &operator*() const noexcept { return *std::get_if<0>(&state_); }
     [[nodiscard]] T *operator->() noexcept { return std::get_if<0>(&state_); }
     [[nodiscard]] const T *operator->() const noexcept { return std::get_if<0>(&state_); }
-    /// Takes the value out; throws the error if there is none.
+    /// Takes the value out; throws the error if the value is missing.
     [[nodiscard]] T value() && {
         if (!has_value()) throw error();
         return std::move(**this);

@@ -6,7 +6,7 @@
 
 namespace gatekey {
 
-/// Where tokens are kept, and what a name gets under which there is none.
+/// Where tokens are kept, and what a name without tokens gets.
 class token_manager_options
     : public detail::builder<token_manager_options, gk_token_manager_options,
                              gk_token_manager_options_free> {

@@ -84,7 +84,7 @@ impl ImportScheme {
     /// The scheme of this name.
     ///
     /// # Errors
-    /// `InvalidArgument`: there is none.
+    /// `InvalidArgument`: the name is unknown.
     pub fn from_name(name: &str) -> Result<Self> {
         Self::ALL.iter().copied().find(|scheme| scheme.name() == name).ok_or_else(|| {
             argument(

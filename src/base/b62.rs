@@ -17,7 +17,7 @@ pub(crate) fn checksum(body: &[u8]) -> u32 {
     crc32fast::hash(body)
 }
 
-/// The value of a checksum's digits; `None` if they are none or say more than 32 bits can.
+/// The value of a checksum's digits; `None` if they are malformed or say more than 32 bits can.
 #[inline]
 pub(crate) fn read_checksum(digits: &[u8]) -> Option<u32> {
     let mut value = 0_u64;
@@ -27,7 +27,7 @@ pub(crate) fn read_checksum(digits: &[u8]) -> Option<u32> {
     u32::try_from(value).ok()
 }
 
-/// The value of digits; `None` if they are none or say more than 128 bits can.
+/// The value of digits; `None` if they are malformed or say more than 128 bits can.
 pub(crate) fn read(digits: &[u8]) -> Option<u128> {
     digits.iter().try_fold(0_u128, |value, digit| {
         value.checked_mul(62)?.checked_add(u128::from(value_of(*digit)?))

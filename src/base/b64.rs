@@ -43,7 +43,7 @@ pub(crate) fn check(text: &[u8]) -> Result<()> {
     URL_SAFE_NO_PAD.check(text).map_err(|_| MALFORMED)
 }
 
-/// The text without its padding, of which there is none or as much as its length asks for.
+/// The text without its padding, which is absent or as much as its length asks for.
 pub(crate) fn unpadded(text: &[u8]) -> Result<&[u8]> {
     match text {
         [rest @ .., b'=', b'='] | [rest @ .., b'='] if text.len().is_multiple_of(4) => Ok(rest),

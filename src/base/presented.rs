@@ -194,6 +194,18 @@ mod tests {
     }
 
     #[test]
+    fn a_whole_one_is_no_name() {
+        let key = format!("gk_live_{}_{}", "a1".repeat(6), "Zz9".repeat(12));
+        let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl";
+        assert_eq!(whole(&key), Some(Form::ApiKey));
+        assert_eq!(whole(token), Some(Form::Jwt));
+        assert_eq!(whole("eyJhbGciOiJkaXIifQ..aa.bb.cc"), Some(Form::Jwe));
+        for name in ["", "alice", "a.b.c", "eyJ.a.b", "eyJ x.y", "550e8400-e29b-41d4", &key[8..], &token[..20]] {
+            assert_eq!(whole(name), None, "{name}");
+        }
+    }
+
+    #[test]
     fn a_sentence_is_short_enough_for_an_error() {
         let forms =
             [Form::Empty, Form::Pem, Form::Bearer, Form::HeaderName, Form::LineEnd, Form::Nul];

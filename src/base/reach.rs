@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_enough_until_somebody_asks_for_more() {
+    fn memory_is_enough_until_more_is_asked_for() {
         assert_eq!(in_memory(|| 1), Some(1));
         assert!(beyond_memory().is_ok());
         assert_eq!(in_memory(|| beyond_memory().is_err()), None);

@@ -3,7 +3,7 @@
 //! the error itself, cut, and what was expected is shared with the rule that expects it.
 
 use super::Error;
-use super::named::credential_in;
+use super::named::{credential_in, cut};
 use std::fmt;
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub(super) enum About {
     /// where that is one thing.
     Seen {
         what: &'static str,
-        /// Cut; `None` if there was none.
+        /// Cut; `None` if it was absent.
         value: Option<Short>,
         expected: Option<Arc<str>>,
     },
@@ -113,7 +113,10 @@ impl fmt::Display for About {
         match self {
             Self::Nothing | Self::Key(_) => Ok(()),
             Self::Claim(name) => write!(f, "`{name}`"),
-            Self::Named(name) => write!(f, "`{name}`"),
+            Self::Named(name) => match credential_in(name) {
+                Some(what) => write!(f, "({what}, not shown)"),
+                None => write!(f, "`{}`", cut(name)),
+            },
             Self::Seen { what, value: Some(value), expected } => {
                 write!(f, "`{what}` is `{value}`")?;
                 expected

@@ -71,7 +71,7 @@ impl ErrorKind {
     }
 
     /// The value of `WWW-Authenticate` where nothing is known of what the call demands; `None`
-    /// where there is none. A `ResourceServer` says more: its scopes and its metadata.
+    /// without a challenge. A `ResourceServer` says more: its scopes and its metadata.
     #[must_use]
     pub fn challenge(self) -> Option<String> {
         let public = self.public_message();

@@ -450,7 +450,7 @@ kinds! {
     SeveralCredentials = 5016, "several_credentials", "SeveralCredentialsError", Rejected 400 Final Several,
         "The request brings more than one credential.",
         "Answer 400 with the challenge (`invalid_request`, RFC 6750 section 3.1). Where a request may bring two, say which decides (`decided_by`) or where it is (`place`).";
-    /// The request is none that HTTP allows: control characters in its path or in a header that is
+    /// HTTP does not allow the request: control characters in its path or in a header that is
     /// read (RFC 9110 section 5.5), or a header twice that is there once.
     MalformedRequest = 5017, "malformed_request", "MalformedRequestError", Rejected 400 Final Malformed,
         "The request is malformed.",

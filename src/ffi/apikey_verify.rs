@@ -37,7 +37,7 @@ pub struct gk_api_key_result {
     pub key_id: [c_char; GK_API_KEY_ID_SIZE],
     /// Whose key it is, in UTF-8, NUL-terminated; empty if the key was refused.
     pub owner: [c_char; GK_API_KEY_OWNER_SIZE],
-    /// The tenant, in UTF-8, NUL-terminated; empty if there is none or the key was refused.
+    /// The tenant, in UTF-8, NUL-terminated; empty if it has no tenant or the key was refused.
     pub tenant: [c_char; GK_API_KEY_TENANT_SIZE],
 }
 
@@ -241,7 +241,7 @@ pub(super) unsafe fn put<const N: usize>(array: *mut [c_char; N], text: &str) {
 /// @param names The headers' names, UTF-8.
 /// @param values The headers' values, UTF-8, as many as names.
 /// @param len How many there are.
-/// @param key Receives the key, which lies in one of the values; {NULL, 0} if there is none.
+/// @param key Receives the key, which lies in one of the values; {NULL, 0} if there is no key.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_MALFORMED_API_KEY if there is more than one, or an empty one.
 #[unsafe(no_mangle)]
@@ -268,7 +268,7 @@ pub const GK_CREDENTIAL_API_KEY: i32 = 2;
 /// @param values The headers' values, UTF-8, as many as names.
 /// @param len How many there are.
 /// @param place GK_CREDENTIAL_AUTHORIZATION or GK_CREDENTIAL_API_KEY.
-/// @param key Receives the key, which lies in one of the values; {NULL, 0} if there is none.
+/// @param key Receives the key, which lies in one of the values; {NULL, 0} if there is no key.
 /// @param err Receives the error; may be NULL.
 /// @return As gk_api_key_from_headers; GK_STATUS_INVALID_ARGUMENT if the place is neither.
 #[unsafe(no_mangle)]

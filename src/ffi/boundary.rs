@@ -210,7 +210,7 @@ pub(super) const fn writable<T>(out: *mut T) -> Outcome<*mut T> {
     if out.is_null() { Err(Fault::Null("the place for the result")) } else { Ok(out) }
 }
 
-/// The bytes at `data`; NULL is fine if and only if there are none.
+/// The bytes at `data`; NULL is fine if and only if it is empty.
 ///
 /// # Safety
 /// `data` is NULL or points to `len` values that do not change while `'a` lasts.

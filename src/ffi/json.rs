@@ -219,7 +219,7 @@ pub extern "C" fn gk_json_text(json: Option<&gk_json>) -> gk_str {
 /// Gives a whole number.
 ///
 /// @param json The number; NULL is fine.
-/// @param value Receives it; untouched if there is none. NULL is fine.
+/// @param value Receives it; untouched if it is absent. NULL is fine.
 /// @return True if this is a number without fraction and exponent, from INT64_MIN to INT64_MAX.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_json_integer(json: Option<&gk_json>, value: *mut i64) -> bool {
@@ -234,7 +234,7 @@ pub unsafe extern "C" fn gk_json_integer(json: Option<&gk_json>, value: *mut i64
 /// Gives a number as the nearest double.
 ///
 /// @param json The number; NULL is fine.
-/// @param value Receives it; untouched if there is none. NULL is fine.
+/// @param value Receives it; untouched if it is absent. NULL is fine.
 /// @return True if this is a number in the range of doubles.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_json_number(json: Option<&gk_json>, value: *mut f64) -> bool {
@@ -251,7 +251,7 @@ pub unsafe extern "C" fn gk_json_number(json: Option<&gk_json>, value: *mut f64)
 /// Gives a truth value.
 ///
 /// @param json The value; NULL is fine.
-/// @param value Receives it; untouched if there is none. NULL is fine.
+/// @param value Receives it; untouched if it is absent. NULL is fine.
 /// @return True if this is `true` or `false`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_json_bool(json: Option<&gk_json>, value: *mut bool) -> bool {

@@ -104,7 +104,7 @@ pub extern "C" fn gk_key_set_skipped(key_set: Option<&gk_key_set>) -> usize {
 /// @param index Which of the skipped members, from 0, in the order of the JWK Set.
 /// @param reason Receives what reading this member alone fails with, its message too; as after a
 /// call that succeeded where there is no such member. May be NULL.
-/// @return The status of that error; GK_STATUS_OK for NULL and where there is none.
+/// @return The status of that error; GK_STATUS_OK for NULL and where there is no such member.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_key_set_skipped_reason(
     key_set: Option<&gk_key_set>,

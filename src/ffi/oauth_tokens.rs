@@ -103,7 +103,7 @@ pub extern "C" fn gk_oauth_tokens_free(tokens: Option<Box<gk_oauth_tokens>>) {
 /// Gives who gave the tokens: the issuer, or the token endpoint of a server without one.
 ///
 /// @param tokens The tokens; NULL is fine.
-/// @return The address, valid as long as `tokens`; {NULL, 0} if there is none.
+/// @return The address, valid as long as `tokens`; {NULL, 0} if it is absent.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_oauth_tokens_issuer(tokens: Option<&gk_oauth_tokens>) -> gk_str {
     look(gk_str::NONE, || Some(lend(&tokens?.0.issuer)))
@@ -112,7 +112,7 @@ pub extern "C" fn gk_oauth_tokens_issuer(tokens: Option<&gk_oauth_tokens>) -> gk
 /// Gives what is sent to the API, as `Authorization: Bearer`.
 ///
 /// @param tokens The tokens; NULL is fine.
-/// @return The token, valid as long as `tokens`; {NULL, 0} if there is none.
+/// @return The token, valid as long as `tokens`; {NULL, 0} if it is absent.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_oauth_tokens_access_token(tokens: Option<&gk_oauth_tokens>) -> gk_str {
     look(gk_str::NONE, || Some(lend(tokens?.0.access_token.expose_str())))
@@ -121,7 +121,7 @@ pub extern "C" fn gk_oauth_tokens_access_token(tokens: Option<&gk_oauth_tokens>)
 /// Gives what gets the next access token.
 ///
 /// @param tokens The tokens; NULL is fine.
-/// @return The token, valid as long as `tokens`; {NULL, 0} if there is none.
+/// @return The token, valid as long as `tokens`; {NULL, 0} if it is absent.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_oauth_tokens_refresh_token(tokens: Option<&gk_oauth_tokens>) -> gk_str {
     look(gk_str::NONE, || tokens?.0.refresh_token.as_ref().map(Secret::expose_str).map(lend))
@@ -130,7 +130,7 @@ pub extern "C" fn gk_oauth_tokens_refresh_token(tokens: Option<&gk_oauth_tokens>
 /// Gives who signed in, as a token (OpenID Connect Core section 2), which was verified.
 ///
 /// @param tokens The tokens; NULL is fine.
-/// @return The token, valid as long as `tokens`; {NULL, 0} if there is none.
+/// @return The token, valid as long as `tokens`; {NULL, 0} if it is absent.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_oauth_tokens_id_token(tokens: Option<&gk_oauth_tokens>) -> gk_str {
     look(gk_str::NONE, || tokens?.0.id_token.as_ref().map(Secret::expose_str).map(lend))
@@ -139,7 +139,7 @@ pub extern "C" fn gk_oauth_tokens_id_token(tokens: Option<&gk_oauth_tokens>) -> 
 /// Gives the ID token's claims, for gk_json_parse.
 ///
 /// @param tokens The tokens; NULL is fine.
-/// @return One JSON object, valid as long as `tokens`; {NULL, 0} if there is none.
+/// @return One JSON object, valid as long as `tokens`; {NULL, 0} if it is absent.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_oauth_tokens_claims_json(tokens: Option<&gk_oauth_tokens>) -> gk_str {
     look(gk_str::NONE, || tokens?.0.claims_json.as_deref().map(lend))
@@ -148,7 +148,7 @@ pub extern "C" fn gk_oauth_tokens_claims_json(tokens: Option<&gk_oauth_tokens>) 
 /// Gives the ID token's `sub`.
 ///
 /// @param tokens The tokens; NULL is fine.
-/// @return The subject, valid as long as `tokens`; {NULL, 0} if there is none.
+/// @return The subject, valid as long as `tokens`; {NULL, 0} if it is absent.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_oauth_tokens_subject(tokens: Option<&gk_oauth_tokens>) -> gk_str {
     look(gk_str::NONE, || tokens?.0.subject.as_deref().map(lend))
@@ -157,7 +157,7 @@ pub extern "C" fn gk_oauth_tokens_subject(tokens: Option<&gk_oauth_tokens>) -> g
 /// Gives the ID token's `email`, where the provider says that it is the user's and proven.
 ///
 /// @param tokens The tokens; NULL is fine.
-/// @return The address, valid as long as `tokens`; {NULL, 0} if there is none.
+/// @return The address, valid as long as `tokens`; {NULL, 0} if it is absent.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_oauth_tokens_verified_email(tokens: Option<&gk_oauth_tokens>) -> gk_str {
     look(gk_str::NONE, || tokens?.0.verified_email.as_deref().map(lend))
@@ -188,7 +188,7 @@ pub extern "C" fn gk_oauth_tokens_resource_at(
 /// Gives what kind of token an exchange has given (RFC 8693 section 2.2.1).
 ///
 /// @param tokens The tokens; NULL is fine.
-/// @return The type, valid as long as `tokens`; {NULL, 0} if there is none.
+/// @return The type, valid as long as `tokens`; {NULL, 0} if it is absent.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_oauth_tokens_issued_token_type(tokens: Option<&gk_oauth_tokens>) -> gk_str {
     look(gk_str::NONE, || tokens?.0.issued_token_type.as_deref().map(lend))

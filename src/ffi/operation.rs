@@ -200,7 +200,7 @@ pub unsafe extern "C" fn gk_operation_next(
 /// Gives the request that gk_operation_next has asked for.
 ///
 /// @param operation The operation.
-/// @param request Receives it; all zero if there is none.
+/// @param request Receives it; all zero if nothing is to be sent.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if none is wanted.
 #[unsafe(no_mangle)]
@@ -240,7 +240,7 @@ pub unsafe extern "C" fn gk_operation_request(
 ///
 /// @param operation The operation.
 /// @param index Which, from 0.
-/// @return The header, its name in lower case; {NULL, 0} twice if there is none.
+/// @return The header, its name in lower case; {NULL, 0} twice after the last one.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_operation_header(operation: Option<&gk_operation>, index: usize) -> gk_header {
     let none = || gk_header { name: gk_str::NONE, value: gk_str::NONE };

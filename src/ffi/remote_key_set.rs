@@ -259,7 +259,7 @@ pub extern "C" fn gk_remote_key_set_free(keys: Option<Box<gk_remote_key_set>>) {
     release(keys);
 }
 
-/// Whether it is time to fetch the keys: there are none, or they are not fresh any more.
+/// Whether it is time to fetch the keys: there are no keys yet, or they are not fresh any more.
 ///
 /// @param keys The keys.
 /// @return True if it is; false for NULL.
@@ -294,7 +294,7 @@ pub unsafe extern "C" fn gk_remote_key_set_refresh(
 /// @param key_set Receives the set, to be freed with gk_key_set_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_OAUTH_SERVER_FAILED and others of the OAuth and transport blocks
-/// if there are none.
+/// if there are no keys.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_remote_key_set_keys(
@@ -307,7 +307,7 @@ pub unsafe extern "C" fn gk_remote_key_set_keys(
 
 /// Makes a verifier that trusts an issuer's keys as they are at each token, as gk_verifier_new
 /// those of a set. If their issuer cannot be asked now, it is still made, and they are fetched with
-/// the first token; until then gk_verifier_verify reports why there are none.
+/// the first token; until then gk_verifier_verify reports why there are no keys.
 ///
 /// @param keys The keys, which are shared, and fetched now if they have a transport.
 /// @param policy The policy, which is copied.

@@ -238,8 +238,8 @@ pub unsafe extern "C" fn gk_token_manager_remove(
 /// @param access_token Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the
 /// call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
-/// GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 5000s, 6000s and 7000s.
+/// @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is no token, so that a log-in is needed;
+/// GK_STATUS_OAUTH_INVALID_GRANT if it has ended for good; the 5000s, 6000s and 7000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_token_manager_access_token(
@@ -280,8 +280,8 @@ pub struct gk_refused_token {
 /// @param access_token Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the
 /// call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
-/// GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 5000s, 6000s and 7000s.
+/// @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is no token, so that a log-in is needed;
+/// GK_STATUS_OAUTH_INVALID_GRANT if it has ended for good; the 5000s, 6000s and 7000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_token_manager_replace(
@@ -309,8 +309,8 @@ pub unsafe extern "C" fn gk_token_manager_replace(
 /// @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call
 /// fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
-/// GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 5000s, 6000s and 7000s.
+/// @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is no token, so that a log-in is needed;
+/// GK_STATUS_OAUTH_INVALID_GRANT if it has ended for good; the 5000s, 6000s and 7000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_token_manager_tokens(

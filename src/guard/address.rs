@@ -50,7 +50,7 @@ impl Proxies {
     /// Trusts a network, an address, or whatever comes by a Unix socket (`unix`).
     ///
     /// # Errors
-    /// `InvalidConfiguration`: it is none of these.
+    /// `InvalidConfiguration`: it is something else.
     pub(super) fn trust(&mut self, text: &str) -> Result<()> {
         if text == "unix" {
             self.unix = true;
@@ -189,7 +189,7 @@ pub(super) fn trim(text: &[u8]) -> &[u8] {
 /// The name of a header for addresses.
 ///
 /// # Errors
-/// `InvalidConfiguration`: it is none.
+/// `InvalidConfiguration`: it is malformed.
 pub(super) fn header_name(name: &str, argument_name: &'static str) -> Result<String> {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if !(1..=64).contains(&name.len()) || !name.bytes().all(is_name) {

@@ -4,7 +4,7 @@
 use super::address::{Proxies, header_name};
 use super::limit::Limiter;
 use super::request::Names;
-use super::session::anybody;
+use super::session::any_caller;
 use super::{Guard, Inner};
 use crate::apikey::ApiKeys;
 use crate::base::clock::{Clock, SystemClock};
@@ -189,7 +189,7 @@ impl GuardBuilder {
         let clock = clock.unwrap_or_else(|| Arc::new(SystemClock));
         let limiter = Limiter::new(self.ipv6_prefix, Arc::clone(&clock));
         let server = self.server(own, clock)?;
-        let anybody = anybody()?;
+        let any_caller = any_caller()?;
         Ok(Guard(Arc::new(Inner {
             server,
             sessions,
@@ -199,7 +199,7 @@ impl GuardBuilder {
             names,
             limiter,
             vary,
-            anybody,
+            any_caller,
         })))
     }
 

@@ -84,7 +84,7 @@ impl Inner {
         taken: &mut TakenAll,
     ) -> Result<Access, Refusal> {
         let read = request.read(&self.names)?;
-        // A preflight carries no credentials, and whoever answers it does so before a guard.
+        // A preflight carries no credentials, and what answers it does so before a guard.
         if read.is_preflight {
             return Err(PREFLIGHT.into());
         }

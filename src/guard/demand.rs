@@ -254,14 +254,14 @@ impl Demanded {
                 return Err(PAIR.about_claim("pair"));
             }
         }
-        let wants_somebody = names_tenant
+        let wants_caller = names_tenant
             || self.fresh
             || self.max_age.is_some()
             || self.claims.is_some()
             || self.pair.is_some()
             || !(self.kinds.is_empty() && self.scopes.is_empty() && self.any_scopes.is_empty())
             || !self.acr_values.is_empty();
-        if self.callers == Callers::Public && wants_somebody {
+        if self.callers == Callers::Public && wants_caller {
             return Err(PUBLIC.about_claim("public"));
         }
         if self.callers == Callers::Optional && self.pair.is_some() {

@@ -34,7 +34,7 @@ pub(super) struct Limit {
 impl Limit {
     /// # Errors
     /// `InvalidConfiguration`: the name is not 1 to 64 visible ASCII characters without quotes and
-    /// backslashes, or the rate is none.
+    /// backslashes, or the rate is malformed.
     pub(super) fn new(name: &str, rate: &str) -> Result<Self> {
         let is_plain = |byte: u8| matches!(byte, b'!'..=b'~') && !b"\"\\".contains(&byte);
         if !(1..=64).contains(&name.len()) || !name.bytes().all(is_plain) {

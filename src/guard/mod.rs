@@ -91,7 +91,7 @@ pub(in crate::guard) struct Inner {
     limiter: Limiter,
     /// What the decisions hang on, for caches.
     vary: Arc<str>,
-    anybody: Demand,
+    any_caller: Demand,
 }
 
 impl Guard {

@@ -61,7 +61,7 @@ impl<'r> Request<'r> {
     }
 
     /// Whom the socket is connected to, as servers name it: an address, with or without a port. A
-    /// Unix socket is empty, `@...`, `unix:...` or a path. What is no address is none.
+    /// Unix socket is empty, `@...`, `unix:...` or a path. Anything else counts as unknown.
     pub fn peer(mut self, peer: &str) -> Self {
         self.peer = Peer::parse(peer);
         self
@@ -117,7 +117,7 @@ impl<'r> Request<'r> {
                 [] | [.., 0..=b' ' | b':' | 0x7f] => return Err(NAME),
                 _ => {}
             }
-            // By length first: most headers are none of these.
+            // By length first: most headers have another.
             if names.may_be(name) {
                 self.look_at(name, value, names, &mut read)?;
             }

@@ -48,7 +48,7 @@ impl Guard {
     pub fn refresh(&self, request: &Request<'_>, claims: Option<&Claims>) -> Decision {
         let inner = &*self.0;
         let refreshed = inner.refreshed(request, claims);
-        refreshed.unwrap_or_else(|refusal| inner.refuse(refusal, &inner.anybody))
+        refreshed.unwrap_or_else(|refusal| inner.refuse(refusal, &inner.any_caller))
     }
 
     /// Ends the session of the request, whichever of its tokens it brings, and clears its cookies.
@@ -56,7 +56,7 @@ impl Guard {
     pub fn log_out(&self, request: &Request<'_>) -> Decision {
         let inner = &*self.0;
         let ended = inner.logged_out(request);
-        ended.unwrap_or_else(|refusal| inner.refuse(refusal, &inner.anybody))
+        ended.unwrap_or_else(|refusal| inner.refuse(refusal, &inner.any_caller))
     }
 }
 
@@ -156,7 +156,7 @@ impl Inner {
 }
 
 /// What a refusal of these routes demands of its caller: nothing.
-pub(super) fn anybody() -> Result<Demand> {
+pub(super) fn any_caller() -> Result<Demand> {
     Demand::builder().build()
 }
 

@@ -103,7 +103,7 @@ impl Alg {
     /// The algorithm with this name.
     ///
     /// # Errors
-    /// `InvalidArgument`: there is none; names are case-sensitive, and `none` is refused.
+    /// `InvalidArgument`: the name is unknown; names are case-sensitive, and `none` is refused.
     ///
     /// ```
     /// use gatekey::Alg;

@@ -1,4 +1,4 @@
-//! What was given, where a key was asked for and there is none to read: another format, another
+//! What was given, where a key was asked for and no key can be read: another format, another
 //! door, or no key at all. Every error says what the text is and what turns it into a key.
 //!
 //! Only told after reading has failed; nothing here makes a key.

@@ -1,4 +1,4 @@
-//! The passphrase of an encrypted private key: asked for where there is none, and told apart from a
+//! The passphrase of an encrypted private key: asked for where it was not given, and told apart from a
 //! file that cannot be read.
 
 use crate::base::secret::Secret;

@@ -52,7 +52,7 @@ pub trait KeySource: Send + Sync {
     /// The key to sign with now.
     ///
     /// # Errors
-    /// See [`KeySource`]; `KeyUsage` if there is none.
+    /// See [`KeySource`]; `KeyUsage` if there is no such key.
     fn signing_key(&self) -> Result<Key>;
 }
 

@@ -92,7 +92,7 @@ impl<'t> PresentedToken<'t> {
 
     /// The claim, of `iss`, `sub`, `jti` and `sid`, whose value nothing can be revoked by: it has
     /// not 1 to 1024 bytes, or holds a control character, or is no string; of `sub`, no number
-    /// either. `None` if there is none such, or none at all.
+    /// either. `None` if it is absent, or of another kind.
     #[must_use]
     #[inline]
     pub fn unnamable_claim(&self) -> Option<&'static str> {

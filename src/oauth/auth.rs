@@ -51,7 +51,7 @@ impl AuthMethod {
     /// The method of this name; `self_signed_tls_client_auth` is [`Self::Tls`] too.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: there is none.
+    /// `InvalidConfiguration`: the name is unknown.
     pub fn from_name(name: &str) -> Result<Self> {
         const ALL: [AuthMethod; 7] = [
             AuthMethod::None,
@@ -92,7 +92,7 @@ impl AssertionAudience {
     /// The audience of this name.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: there is none.
+    /// `InvalidConfiguration`: the name is unknown.
     pub fn from_name(name: &str) -> Result<Self> {
         let all = [Self::Issuer, Self::TokenEndpoint];
         all.into_iter().find(|audience| audience.name() == name).ok_or(NO_SUCH_AUDIENCE)

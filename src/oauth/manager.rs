@@ -154,8 +154,8 @@ impl TokenManager {
     /// moment, one that is still good is given.
     ///
     /// # Errors
-    /// `OauthNoToken`: there is none; a log-in is needed. `OauthInvalidGrant`: there is none any
-    /// more. Otherwise those of [`OAuthClient::refresh`] and the store; `retry_after` says when it
+    /// `OauthNoToken`: there is no token; a log-in is needed. `OauthInvalidGrant`: it has ended for
+    /// good. Otherwise those of [`OAuthClient::refresh`] and the store; `retry_after` says when it
     /// is worth another try.
     pub fn access_token(&self, name: &str, min_ttl: u64) -> Result<Secret> {
         Ok(self.tokens(name, min_ttl)?.access_token.clone())

@@ -195,7 +195,7 @@ impl RemoteKeySet {
         Operation::new(|io| async move { keys.fetch(&io).await })
     }
 
-    /// Whether it is time to fetch the keys: there are none, or they are not fresh any more.
+    /// Whether it is time to fetch the keys: there are no keys yet, or they are not fresh any more.
     #[must_use]
     pub fn wants_refresh(&self) -> bool {
         self.0.now() >= self.0.current.load().fresh_until
@@ -339,7 +339,7 @@ impl Inner {
         is_good.then_some(current)
     }
 
-    /// The same, with the reason why there are none.
+    /// The same, with the reason why there are no keys.
     fn usable(&self, now: u64) -> Result<Arc<Current>> {
         self.held(now).ok_or_else(|| brief(&self.trouble).last(now).unwrap_or(SILENT))
     }

@@ -77,7 +77,7 @@ impl Presented<'_> {
     /// Whether we made this token for this session. The one that is good now is proven under the
     /// pepper that it was made under, and no other: else a pepper that leaked long ago would forge
     /// it. Those before, of which the row does not say as much, prove under any pepper up to that
-    /// one that they were used. There are none after it.
+    /// one that they were used. Nothing comes after it.
     pub(super) fn is_genuine(&self, peppers: &Peppers, session: &StoredSession) -> bool {
         if self.counter == session.counter {
             return self.is_under(session.pepper, peppers, session);

@@ -33,7 +33,7 @@ impl SameSite {
     /// The one of this name, in any case.
     ///
     /// # Errors
-    /// `InvalidArgument`: there is none.
+    /// `InvalidArgument`: the name is unknown.
     pub fn from_name(name: &str) -> Result<Self> {
         [Self::Lax, Self::Strict, Self::None]
             .into_iter()

@@ -131,6 +131,56 @@ fn unknown_schemes_are_told_what_there_is() {
     assert!(said("redis://a").contains("This build"));
 }
 
+/// Wrong options are found before a file is made.
+#[test]
+fn wrong_options_make_no_store() {
+    let folder = Folder::new("store_options_first");
+    let url = format!("sqlite:///{}/auth.sqlite", folder.path("").display());
+    let pepper = PepperSource::Beside;
+    let key = Key::generate(Alg::Es256).unwrap();
+    let signer = Signer::builder(&key).ttl(60).build().unwrap();
+    let refusals = [
+        kind(open_api_keys(&url, &pepper, ApiKeyOptions::new().env("production"))),
+        kind(open_api_keys(&url, &pepper, ApiKeyOptions::new().prefix("GK"))),
+        kind(open_api_keys(&url, &pepper, ApiKeyOptions::new().max_stale(100_000))),
+        kind(open_sessions(&url, &pepper, None, SessionOptions::new().refresh_ttl(0))),
+        kind(open_sessions(&url, &pepper, None, SessionOptions::new().grace(90))),
+        kind(open_sessions(
+            &url,
+            &pepper,
+            None,
+            SessionOptions::new().revocations(RevocationOptions::new().max_token_ttl(0)),
+        )),
+        kind(open_revocations(&url, RevocationOptions::new().tenant_claim(""))),
+        kind(open_key_ring(&url, &pepper, KeyRingOptions::new().name("My Ring"))),
+        kind(open_key_ring(&url, &pepper, KeyRingOptions::new().token_ttl(0))),
+    ];
+    assert_eq!(refusals, [Some(ErrorKind::InvalidArgument); 9]);
+    let short = SessionOptions::new().refresh_ttl(30);
+    let refused = kind(open_sessions(&url, &pepper, Some(&signer), short));
+    assert_eq!(refused, Some(ErrorKind::InvalidConfiguration));
+    assert_eq!(std::fs::read_dir(folder.path("")).unwrap().count(), 0);
+}
+
+/// What is no name of a store, and a secret: refused without being repeated, and nothing is made.
+#[test]
+fn a_secret_is_no_store() {
+    let token = Signer::builder(&Key::generate(Alg::Hs256).unwrap()).build().unwrap();
+    let token = token.sign(&Claims::new().subject("alice")).unwrap();
+    let store = Store::open("memory:").unwrap();
+    let key = store.api_keys(ApiKeyOptions::new()).unwrap().create(&KeySpec::new("acme")).unwrap();
+    let jwk = Key::generate(Alg::Es256).unwrap().to_private_jwk().unwrap();
+    let pem = Key::generate(Alg::Es256).unwrap().to_private_pem().unwrap();
+    for text in [&token, key.secret.expose_str(), jwk.expose_str(), pem.expose_str()] {
+        for url in [text.to_owned(), format!("sqlite:///{text}"), format!("folder:{text}")] {
+            let refused = Store::open(&url).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
+            let told = format!("{refused} {refused:?}");
+            assert!(told.contains("not shown") && !told.contains(&text[..16]), "{told}");
+        }
+    }
+}
+
 fn peppers() -> Peppers {
     Peppers::new(&[(1, Secret::new(vec![7; 32]))]).unwrap()
 }

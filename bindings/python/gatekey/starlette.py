@@ -164,7 +164,7 @@ class Guard(base.Guard):
     async def log_out(self, connection: HTTPConnection, response: Response) -> None:
         """End the session of the request; the response clears its cookies.
 
-        :raises Refused: there is none, or the request is not of a page of this service.
+        :raises Refused: it is missing, or the request is not of a page of this service.
         """
         request = _Request.of_asgi(connection.scope)
         decision = self.noted(await STORES.run(self._core.log_out, request))

@@ -7,7 +7,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 /// The API key among a request's headers, given as pairs of name and value: of
-/// `Authorization: Bearer` or of `X-API-Key`; `None` if there is none.
+/// `Authorization: Bearer` or of `X-API-Key`; `None` if there is no key.
 ///
 /// `place` reads one place alone, `"authorization"` or `"api_key"` (`X-API-Key`): for clients that send an API key
 /// beside a token of their user's, which is not looked at here.

@@ -63,7 +63,7 @@ impl KeySet {
         PyList::new(py, self.0.iter().cloned().map(Key))?.try_iter()
     }
 
-    /// The key with this kid; `KeyNotFoundError`, which is a `KeyError`, if there is none, `UnusableKeyError`, which
+    /// The key with this kid; `KeyNotFoundError`, which is a `KeyError`, if it is absent, `UnusableKeyError`, which
     /// is one too, if it was skipped, and `AmbiguousKeyError` if different keys have it.
     fn __getitem__(&self, py: Python<'_>, kid: Text<'_>) -> PyResult<Key> {
         self.0.by_kid(kid.0).cloned().map(Key).or_raise(py)

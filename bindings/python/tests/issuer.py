@@ -20,7 +20,7 @@ API = "https://api.example"
 
 
 class Refusing(ThreadPoolExecutor):
-    """The loop's default executor, which is none of ours to use."""
+    """The loop's default executor, which is not ours to use."""
 
     def submit(self, *_: object, **__: object) -> NoReturn:
         raise AssertionError("the loop's default executor was used")

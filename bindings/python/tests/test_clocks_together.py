@@ -167,7 +167,7 @@ def _(place: Place) -> None:
 
 
 def lapsed(place: Place, make: Callable[[KeyRing], Callable[[str], object]]) -> None:
-    """Whoever verifies with a ring forgets a key that has lapsed, by the ring's clock."""
+    """What verifies with a ring forgets a key that has lapsed, by the ring's clock."""
     ring = place.ring()
     token = Signer(ring, issuer=API, audience=API, typ="at+jwt").sign(
         {"sub": "alice", "client_id": "c"}

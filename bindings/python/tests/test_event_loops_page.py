@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from waiting import CASES
+from asking import CASES
 
 import gatekey
 

@@ -165,7 +165,7 @@ class Gunicorn:
         return agree
 
     def kill(self) -> None:
-        """Kills whoever is left, and waits."""
+        """Kills what is left, and waits."""
         with suppress(ProcessLookupError):
             os.killpg(self.master.pid, signal.SIGKILL)
         self.master.wait()

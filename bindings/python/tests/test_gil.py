@@ -13,9 +13,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from asking import CASES, nobody
 from holder import PEPPER, Place, others_run
 from test_threads import lets_others_run
-from waiting import CASES, nobody
 
 from gatekey import (
     ApiKeys,
@@ -118,6 +118,7 @@ IN_MEMORY = words("""
     Store.__enter__ Store.__repr__ Store.url
     Revocations.__len__ Revocations.__bool__ Revocations.__repr__
     Signer.key Signer.__repr__ Unsigned.__repr__ Unsigned.signing_input Verifier.__repr__
+    ApiKeys.__new__ Key.__new__ KeyRing.__new__ Revocations.__new__ Sessions.__new__ Store.__new__
     IssuerRule.__new__ IssuerRule.__repr__ AnyValue.__repr__
     Key.from_secret Key.alg Key.kid Key.is_private Key.signs_by_callback Key.is_symmetric
     SignRequest.alg SignRequest.message SignRequest.digest SignRequest.__repr__

@@ -557,7 +557,7 @@ def test_machines_and_devices_in_a_loop(provider: Server) -> None:
         assert codes.verification_uri_complete
         await asyncio.to_thread(browser.device, codes.verification_uri_complete)
         assert (await own.poll(codes)).subject == "alice"
-        # Whoever does not want to wait any more cancels.
+        # A caller that does not want to wait any more cancels.
         codes = await own.device_codes(scopes=["openid"])
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(own.poll(codes), 0.2)

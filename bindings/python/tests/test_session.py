@@ -406,7 +406,7 @@ def test_the_order_decides_whatever_the_clock_says(
 
 
 def forged(pepper: bytes, family: str, seed: bytes, counter: int) -> str:
-    """A refresh token as whoever has a pepper and the store makes one."""
+    """A refresh token as an attacker with a pepper and the store makes one."""
     digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
     def base62(value: int, length: int) -> str:

@@ -138,10 +138,10 @@ WRONG: dict[str, Any] = {
     "a text for a status": ("200", [], b"{}"),
     "no status": (20, [], b"{}"),
     "a huge status": (10**30, [], b"{}"),
-    "headers that are none": (200, 5, b"{}"),
+    "headers that are malformed": (200, 5, b"{}"),
     "headers that are no pairs": (200, ["content-type"], b"{}"),
     "headers of bytes": (200, [(b"content-type", b"a/b")], b"{}"),
-    "a body that is none": (200, [], {}),
+    "a body that is malformed": (200, [], {}),
     "a body that may change": (200, [], bytearray(b"{}")),
 }
 LARGE: dict[str, Any] = {

@@ -241,7 +241,7 @@ impl<'a, V: Visitor<'a>> Scanner<'a, '_, V> {
         while let Some(chunk) = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
             let word = u64::from_le_bytes(*chunk);
             // Each subtraction borrows from the top bit of a byte that is a stop; where the text's
-            // own top bit is set there is none. A borrow can only mislead above the first stop.
+            // own top bit is set, it is no stop. A borrow can only mislead above the first stop.
             let quote = (word ^ (ONES * u64::from(b'"'))).wrapping_sub(ONES);
             let backslash = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
             let control = word.wrapping_sub(ONES * 0x20);

@@ -263,7 +263,7 @@ fn a_skipped_key_is_not_missing() {
     }
     refused(read.select(Some("nobody"), Alg::Rs256), ErrorKind::KeyNotFound);
     assert!(read.select(Some("good"), Alg::Es256).is_ok());
-    // A name that is none, and one that is too long, are kept out.
+    // A name that is malformed, and one that is too long, are kept out.
     let long = format!(r#"{{"kid":"{}"}}"#, "k".repeat(257));
     let nameless = set(&[r#"{"kid":7}"#, r#"{"kid":""}"#, &long, "[]", "7", "{}"]).unwrap();
     assert!(nameless.skipped().iter().all(|member| member.kid().is_none()));

@@ -67,7 +67,7 @@ const LONGEST: u64 = 367 * 86_400 * 1_000_000_000;
 /// What the table knows of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// What the key is told from others by; 0 where there is none. 48 bits.
+    /// What the key is told from others by; 0 where the place is free. 48 bits.
     tag: u64,
     /// The code of the rate's unit, from which the time can be made that of another rate.
     pub(crate) unit: u16,

@@ -128,7 +128,7 @@ fn use_wal(connection: &Connection) -> std::result::Result<(), Stopped> {
     )))
 }
 
-/// Makes an empty file that only its owner may read, if there is none. It appears closed: who
+/// Makes an empty file that only its owner may read, if it is not there. It appears closed: who
 /// closes a file of SQLite's beside a connection takes the locks of that away.
 pub(super) fn make_file(path: &Path) -> Result<()> {
     use std::io::ErrorKind as Io;

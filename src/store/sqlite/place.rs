@@ -38,7 +38,7 @@ pub(super) struct Sight {
 }
 
 impl Sight {
-    /// The file of this name; `None` if there is none.
+    /// The file of this name; `None` if it is not there.
     pub(super) fn of(path: &Path) -> Option<Self> {
         let metadata = std::fs::metadata(path).ok()?;
         #[cfg(unix)]

@@ -113,3 +113,40 @@ fn a_tenant_that_cannot_be_told_is_refused_once_any_was_revoked() {
         assert!(bench.with.verify(&without).is_ok(), "of no tenant");
     }
 }
+
+/// A whole token or API key is no name: it is refused, and not shown, instead of revoking nothing.
+#[test]
+fn a_whole_token_is_no_name() {
+    let store = gatekey::Store::open("memory:").unwrap();
+    let list = store.revocations(RevocationOptions::new()).unwrap();
+    let keys = store.api_keys(gatekey::apikey::ApiKeyOptions::new()).unwrap();
+    let issued = keys.create(&gatekey::apikey::KeySpec::new("acme")).unwrap();
+    let signer = Signer::builder(&key(Alg::Hs256)).build().unwrap();
+    let token = signer.sign(&gatekey::Claims::new().subject("alice")).unwrap();
+    let sessions = store.sessions(None, gatekey::session::SessionOptions::new()).unwrap();
+    for text in [&*token, issued.secret.expose_str()] {
+        let refusals = [
+            list.revoke_token("", text, 1 << 33).err(),
+            list.revoke_token(text, "j", 1 << 33).err(),
+            list.revoke_session(text).err(),
+            list.revoke_subject(text).err(),
+            list.revoke_key(text).err(),
+            list.revoke_before(1, RevokeScope::Subject(text)).err(),
+            list.revoke_before(1, RevokeScope::Tenant(text)).err(),
+            list.seen_once("", text, 1 << 33).err(),
+            sessions.end_all(text).err(),
+            keys.revoke(text, "").err(),
+            keys.rotate(text, 0).err(),
+            keys.enable(text).err(),
+            keys.get(text).err(),
+        ];
+        for refused in refusals {
+            let refused = refused.unwrap();
+            assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
+            let told = refused.to_string();
+            assert!(told.contains("not shown") && !told.contains(&text[..12]), "{told}");
+        }
+    }
+    assert!(list.is_empty());
+    assert!(keys.get(&issued.record.id).unwrap().revoked_at.is_none());
+}

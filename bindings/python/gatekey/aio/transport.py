@@ -106,7 +106,7 @@ class HttpTransport:
         """
         if backend not in (None, "threads", *BACKENDS):
             raise ConfigurationError(
-                f"The backend is one of aiohttp, httpx and threads, not {backend!r}."
+                f"The backend is one of aiohttp, httpx and threads, not {_named(str(backend))!r}."
             )
         threads = client_certificate is not None or proxy is not None
         if threads and backend not in (None, "threads"):

@@ -207,7 +207,7 @@ class SeveralCredentialsError(OAuthError):
 
 
 class MalformedRequestError(OAuthError):
-    """The request is none that HTTP allows: control characters, or a header twice (RFC 9110)."""
+    """HTTP does not allow the request: control characters, or a header twice (RFC 9110)."""
 
     number = 5017
     code = "malformed_request"

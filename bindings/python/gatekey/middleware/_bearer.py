@@ -93,6 +93,6 @@ class Bearer:
         return self.manager.access_token(self.name, min_ttl=self.min_ttl)
 
     def replace(self, refused: str) -> str | None:
-        """Give another token than the one that was refused; None if there is none for now."""
+        """Give another token than the one that was refused; None if there is no other yet."""
         other = self.manager.replace(self.name, refused).access_token
         return None if other == refused else other

@@ -34,7 +34,7 @@ Transporting: TypeAlias = HttpTransport | Transport | Callable[[HttpRequest], An
 """The built-in transport, or one of the program's own."""
 
 FOR_LOOPS: Any = object()
-"""Instead of a transport: there is none for threads, because only an event loop can ask."""
+"""Instead of a transport: threads have no transport, because only an event loop can ask."""
 
 
 def run(operation: _Operation, transport: Transporting) -> Any:

@@ -135,7 +135,7 @@ def _why(error: Exception) -> str:
 
 
 def folder_of(value: object, name: str) -> str | None:
-    """Take the path of a folder as a str; None is none."""
+    """Take the path of a folder as a str, if one is given."""
     if value is None:
         return None
     path = os.fspath(value) if isinstance(value, str | os.PathLike) else value

@@ -92,8 +92,8 @@ class TokenManager:
 
         :param min_ttl: seconds; or half of the token's life where the server gives none
             that are good for longer.
-        :raises NoTokenError: there is none; a log-in is needed.
-        :raises InvalidGrantError: there is none any more.
+        :raises NoTokenError: there is no token; a log-in is needed.
+        :raises InvalidGrantError: it has ended, for good.
         """
         return self.tokens(name, min_ttl=min_ttl).access_token
 
