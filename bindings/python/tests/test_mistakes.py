@@ -332,7 +332,7 @@ MISPLACED: list[Row] = [
     ("a host that is a key", lambda: on_httpx.BearerAuth(manager(), "n", hosts=[PRIVATE]), "UsageError", "hosts|no host"),
     ("a host that is a key, for requests", lambda: on_requests.BearerAuth(manager(), "n", hosts=[PRIVATE]), "UsageError", "hosts|no host"),
     ("a column that is a key", lambda: keys().import_([{"owner": "a", "secret": "s" * 16, api_key(): 1}], scheme="plaintext"), "UsageError", "column|not shown"),
-    ("an option that is a key", lambda: keys().update("a" * 12, **{api_key(): 1}), "TypeError", "keyword|not shown"),
+    ("an option that is a key", lambda: keys().update("a" * 12, **{api_key(): 1}), "TypeError", "keyword|not shown"),  # type: ignore[arg-type]
     ("an endpoint that is a key", lambda: client(endpoints={api_key(): "https://a.example"}), "ConfigurationError", "not shown"),
 ]
 

@@ -13,9 +13,9 @@ from gatekey.aio.pool import CHANGES, HOLDING, LOCKING, this_loop
 from gatekey.aio.refreshes import REFRESHES, over
 from gatekey.aio.transport import HttpTransport
 from gatekey.exceptions import UsageError
-from gatekey.oauth.client import Registration
+from gatekey.oauth.client import check_client
 from gatekey.oauth.operation import FOR_LOOPS
-from gatekey.oauth.options import at_least, of_type
+from gatekey.oauth.options import at_least
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -47,9 +47,7 @@ class TokenManager:
         self, client: OAuthClient | oauth.OAuthClient, **given: Unpack[TokenManagerOptions]
     ) -> None:
         """Take the client and the options of :class:`gatekey.TokenManager`."""
-        if not isinstance(client, Registration):
-            made = "OAuthClient(client_id, issuer=..., client_secret=...)"
-            raise of_type(client, "client", f"a gatekey.aio.OAuthClient, made by {made}")
+        check_client(client, "client", "gatekey.aio")
         plain: Any = client
         options: dict[str, Any] = {**given}
         own = carrier_of(options.pop("transport", None))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, final
 from urllib.parse import urlsplit
 
 from gatekey import _core
-from gatekey._core import __version__, _milliseconds
+from gatekey._core import __version__, _milliseconds, _named
 from gatekey.aio.pool import NETWORK
 from gatekey.exceptions import (
     ConfigurationError,

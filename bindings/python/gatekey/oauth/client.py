@@ -15,6 +15,7 @@ from gatekey.oauth.options import (
     json_text,
     listed,
     mapped,
+    of_type,
     plain_json,
     private_key_of,
 )
@@ -177,6 +178,13 @@ class Registration(Generic[Carrier]):
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         raise TypeError("an OAuth client cannot be pickled or copied: it holds secrets")
+
+
+def check_client(client: object, name: str, of: str = "gatekey") -> None:
+    """Refuse what is no client, and say how one is made."""
+    if not isinstance(client, Registration):
+        made = "OAuthClient(client_id, issuer=..., client_secret=...)"
+        raise of_type(client, name, f"a {of}.OAuthClient, made by {made}")
 
 
 @final

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 
 from gatekey._core import ANY, IssuerRule, _bounded, _ResourceServer, _seconds
 from gatekey.exceptions import ConfigurationError
-from gatekey.oauth.client import Registration
+from gatekey.oauth.client import check_client
 from gatekey.oauth.door_rule import DoorRule
 from gatekey.oauth.options import (
     check_transport,
@@ -15,7 +15,6 @@ from gatekey.oauth.options import (
     json_text,
     listed,
     mapped,
-    of_type,
     plain_json,
     text,
 )
@@ -137,9 +136,8 @@ class ResourceServer:
             text(audience, "audience")
         flag(allow_loopback_http, "allow_loopback_http")
         check_transport(transport)
-        if introspection is not None and not isinstance(introspection, Registration):
-            made = "OAuthClient(client_id, issuer=..., client_secret=...)"
-            raise of_type(introspection, "introspection", f"a gatekey.OAuthClient, made by {made}")
+        if introspection is not None:
+            check_client(introspection, "introspection")
 
         def known(
             name: str, keys: _RemoteKeySet | KeySet | KeyRing | Key | Iterable[Key] | None

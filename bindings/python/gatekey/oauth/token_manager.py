@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from gatekey._core import _TokenManager
 from gatekey.exceptions import UsageError
-from gatekey.oauth.client import Registration
+from gatekey.oauth.client import check_client
 from gatekey.oauth.operation import FOR_LOOPS
 from gatekey.oauth.options import (
     at_least,
@@ -14,7 +14,6 @@ from gatekey.oauth.options import (
     folder_of,
     json_text,
     mapped,
-    of_type,
 )
 
 if TYPE_CHECKING:
@@ -58,9 +57,7 @@ class TokenManager:
             ``{"parameters": {...}, "scopes": [...], "resources": [...]}``.
         :param transport: what carries the requests, instead of the client's.
         """
-        if not isinstance(client, Registration):
-            made = "OAuthClient(client_id, issuer=..., client_secret=...)"
-            raise of_type(client, "client", f"a gatekey.OAuthClient, made by {made}")
+        check_client(client, "client")
         place = folder_of(folder, "folder")
         grant, more = (
             None if said is None else json_text(mapped(said, name) or {})
