@@ -200,7 +200,16 @@ mod tests {
         assert_eq!(whole(&key), Some(Form::ApiKey));
         assert_eq!(whole(token), Some(Form::Jwt));
         assert_eq!(whole("eyJhbGciOiJkaXIifQ..aa.bb.cc"), Some(Form::Jwe));
-        for name in ["", "alice", "a.b.c", "eyJ.a.b", "eyJ x.y", "550e8400-e29b-41d4", &key[8..], &token[..20]] {
+        for name in [
+            "",
+            "alice",
+            "a.b.c",
+            "eyJ.a.b",
+            "eyJ x.y",
+            "550e8400-e29b-41d4",
+            &key[8..],
+            &token[..20],
+        ] {
             assert_eq!(whole(name), None, "{name}");
         }
     }

@@ -249,7 +249,10 @@ pub(crate) fn set(spec: &mut KeySpec, name: &str, value: &Bound<'_, PyAny>) -> P
         "credits" => spec.credits = optional(value, credits)?,
         "meta" => spec.meta = optional(value, meta)?.unwrap_or_default(),
         _ => {
-            return Err(PyTypeError::new_err(format!("an API key has no option {:?}", shown(name))));
+            return Err(PyTypeError::new_err(format!(
+                "an API key has no option {:?}",
+                shown(name)
+            )));
         }
     }
     Ok(())

@@ -49,7 +49,7 @@ impl Key {
         bits: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let alg = algorithm(py, alg.0)?;
-        let bits = bits.map(|bits| bounded(bits, "bits", 16_384)).transpose()?;
+        let bits = bits.map(|bits| bounded(bits, "bits", (2048, 8192))).transpose()?;
         let bits = bits.map(|bits| usize::try_from(bits).unwrap_or(usize::MAX));
         let key = py.detach(|| match bits {
             Some(bits) => gatekey::Key::generate_rsa(alg, bits),

@@ -323,21 +323,26 @@ impl gatekey::Clock for ThreadClock {
     }
 }
 
-/// A number from 0 to `most`.
-pub(crate) fn bounded(value: &Bound<'_, PyAny>, what: &str, most: u64) -> PyResult<u64> {
+/// A whole number from `least` to `most`.
+pub(crate) fn bounded(
+    value: &Bound<'_, PyAny>,
+    what: &str,
+    (least, most): (u64, u64),
+) -> PyResult<u64> {
     if value.cast::<PyInt>().is_err() || value.cast::<PyBool>().is_ok() {
         return Err(wrong_type(value, what, "int"));
     }
-    let number = value.extract::<u64>().ok().filter(|number| *number <= most);
+    let number = value.extract::<u64>().ok().filter(|number| (least..=most).contains(number));
     number.ok_or_else(|| {
-        configuration(value.py(), &format!("`{what}` must be a whole number from 0 to {most}."))
+        let message = format!("`{what}` must be a whole number from {least} to {most}.");
+        configuration(value.py(), &message)
     })
 }
 
 /// A number from 0 to `most`, for options that go to the core as JSON.
 #[pyfunction]
 pub(crate) fn _bounded(value: &Bound<'_, PyAny>, what: &str, most: u64) -> PyResult<u64> {
-    bounded(value, what, most)
+    bounded(value, what, (0, most))
 }
 
 /// A name as a message shows it: not what may be a secret, given by mistake.

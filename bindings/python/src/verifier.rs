@@ -468,7 +468,7 @@ impl Options<'_, '_> {
 
 /// A number of bytes, of which a verifier reads at most a mebibyte.
 fn size(value: &Bound<'_, PyAny>, what: &str) -> PyResult<usize> {
-    bounded(value, what, 1 << 20).map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
+    bounded(value, what, (1, 1 << 20)).map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 
 fn algorithm_list(py: Python<'_>, list: &Bound<'_, PyAny>) -> PyResult<Vec<Alg>> {

@@ -432,9 +432,11 @@ def test_nothing_is_read_from_the_environment(
 
 
 def test_lists_are_no_mappings() -> None:
-    for name in ("endpoints", "variables", "quirks", "private_key"):
+    for name in ("endpoints", "variables", "quirks"):
         with pytest.raises(TypeError, match=f"`{name}` must be a mapping"):
             OAuthClient("c", issuer="https://h", **{name: ["x"]})  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="`private_key` must be a gatekey"):
+        OAuthClient("c", issuer="https://h", private_key=["x"])  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="`issuer` is an argument of its own"):
         OAuthClient("c", endpoints={"issuer": "https://h"})
     with pytest.raises(TypeError, match="`issuers` must be a mapping"):

@@ -270,16 +270,15 @@ def test_what_is_no_transport() -> None:
         with pytest.raises(TypeError, match="HttpRequest"):
             RemoteKeySet(issuer=ISSUER, transport=wrong)
         with pytest.raises(TypeError, match="HttpRequest"):
-            client(wrong).client_credentials()
+            client(wrong)
         with pytest.raises(TypeError, match="HttpRequest"):
-            TokenManager(client(wrong))
+            TokenManager(client(HttpTransport()), transport=wrong)
         with pytest.raises(TypeError, match="HttpRequest"):
             aio.RemoteKeySet(issuer=ISSUER, transport=wrong)
         with pytest.raises(TypeError, match="HttpRequest"):
             aio.ResourceServer(API, issuer=ISSUER, transport=wrong)
-        there = aio.OAuthClient("c", issuer=ISSUER, transport=wrong)
         with pytest.raises(TypeError, match="HttpRequest"):
-            asyncio.run(there.metadata())
+            aio.OAuthClient("c", issuer=ISSUER, transport=wrong)
         with pytest.raises(TypeError, match="HttpRequest"):
             aio.TokenManager(client(HttpTransport()), transport=wrong)
 
