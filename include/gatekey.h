@@ -772,7 +772,7 @@ gk_str gk_json_text(const gk_json *json);
  * Gives a whole number.
  *
  * @param json The number; NULL is fine.
- * @param value Receives it; untouched if there is none. NULL is fine.
+ * @param value Receives it; untouched if it is absent. NULL is fine.
  * @return True if this is a number without fraction and exponent, from INT64_MIN to INT64_MAX.
  */
 bool gk_json_integer(const gk_json *json, int64_t *value);
@@ -781,7 +781,7 @@ bool gk_json_integer(const gk_json *json, int64_t *value);
  * Gives a number as the nearest double.
  *
  * @param json The number; NULL is fine.
- * @param value Receives it; untouched if there is none. NULL is fine.
+ * @param value Receives it; untouched if it is absent. NULL is fine.
  * @return True if this is a number in the range of doubles.
  */
 bool gk_json_number(const gk_json *json, double *value);
@@ -790,7 +790,7 @@ bool gk_json_number(const gk_json *json, double *value);
  * Gives a truth value.
  *
  * @param json The value; NULL is fine.
- * @param value Receives it; untouched if there is none. NULL is fine.
+ * @param value Receives it; untouched if it is absent. NULL is fine.
  * @return True if this is `true` or `false`.
  */
 bool gk_json_bool(const gk_json *json, bool *value);
@@ -1571,7 +1571,7 @@ size_t gk_key_set_skipped(const gk_key_set *key_set);
  * @param index Which of the skipped members, from 0, in the order of the JWK Set.
  * @param reason Receives what reading this member alone fails with, its message too; as after a
  * call that succeeded where there is no such member. May be NULL.
- * @return The status of that error; GK_STATUS_OK for NULL and where there is none.
+ * @return The status of that error; GK_STATUS_OK for NULL and where there is no such member.
  */
 gk_status gk_key_set_skipped_reason(const gk_key_set *key_set, size_t index, gk_error *reason);
 
@@ -2327,7 +2327,7 @@ void gk_unverified_free(gk_unverified *unverified);
 /**
  * Makes a verifier that trusts an issuer's keys as they are at each token, as gk_verifier_new
  * those of a set. If their issuer cannot be asked now, it is still made, and they are fetched with
- * the first token; until then gk_verifier_verify reports why there are none.
+ * the first token; until then gk_verifier_verify reports why there are no keys.
  *
  * @param keys The keys, which are shared, and fetched now if they have a transport.
  * @param policy The policy, which is copied.
@@ -3149,7 +3149,7 @@ void gk_store_options_max_stale(gk_store_options *options, uint64_t seconds);
  * SQLite file as well; folder:/path is a folder that only its owner may read, which is made if it
  * is not there and holds key rings only. A path is taken as it stands, nothing is percent-decoded.
  * `?mark=FILE` at the end says where the mark is that tells a restored backup from the store,
- * `?mark=none` that there is none (docs/backups.md). Nothing else in the process may open the file
+ * `?mark=none` that it has no mark (docs/backups.md). Nothing else in the process may open the file
  * with a SQLite of its own, not even to read (docs/processes.md).
  * @param url_len Its length in bytes.
  * @param options How; NULL for the usual options. Without a pepper, the file `<path>.pepper` is
@@ -3378,7 +3378,7 @@ typedef struct {
     char key_id[GK_API_KEY_ID_SIZE];
     /** Whose key it is, in UTF-8, NUL-terminated; empty if the key was refused. */
     char owner[GK_API_KEY_OWNER_SIZE];
-    /** The tenant, in UTF-8, NUL-terminated; empty if there is none or the key was refused. */
+    /** The tenant, in UTF-8, NUL-terminated; empty if it has no tenant or the key was refused. */
     char tenant[GK_API_KEY_TENANT_SIZE];
 } gk_api_key_result;
 
@@ -4068,7 +4068,7 @@ gk_status gk_api_keys_verify(const gk_api_keys *keys,
  * @param names The headers' names, UTF-8.
  * @param values The headers' values, UTF-8, as many as names.
  * @param len How many there are.
- * @param key Receives the key, which lies in one of the values; {NULL, 0} if there is none.
+ * @param key Receives the key, which lies in one of the values; {NULL, 0} if there is no key.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_MALFORMED_API_KEY if there is more than one, or an empty one.
  */
@@ -4087,7 +4087,7 @@ gk_status gk_api_key_from_headers(const gk_str *names,
  * @param values The headers' values, UTF-8, as many as names.
  * @param len How many there are.
  * @param place GK_CREDENTIAL_AUTHORIZATION or GK_CREDENTIAL_API_KEY.
- * @param key Receives the key, which lies in one of the values; {NULL, 0} if there is none.
+ * @param key Receives the key, which lies in one of the values; {NULL, 0} if there is no key.
  * @param err Receives the error; may be NULL.
  * @return As gk_api_key_from_headers; GK_STATUS_INVALID_ARGUMENT if the place is neither.
  */
@@ -6583,7 +6583,7 @@ void gk_oauth_tokens_free(gk_oauth_tokens *tokens);
  * Gives who gave the tokens: the issuer, or the token endpoint of a server without one.
  *
  * @param tokens The tokens; NULL is fine.
- * @return The address, valid as long as `tokens`; {NULL, 0} if there is none.
+ * @return The address, valid as long as `tokens`; {NULL, 0} if it is absent.
  */
 gk_str gk_oauth_tokens_issuer(const gk_oauth_tokens *tokens);
 
@@ -6591,7 +6591,7 @@ gk_str gk_oauth_tokens_issuer(const gk_oauth_tokens *tokens);
  * Gives what is sent to the API, as `Authorization: Bearer`.
  *
  * @param tokens The tokens; NULL is fine.
- * @return The token, valid as long as `tokens`; {NULL, 0} if there is none.
+ * @return The token, valid as long as `tokens`; {NULL, 0} if it is absent.
  */
 gk_str gk_oauth_tokens_access_token(const gk_oauth_tokens *tokens);
 
@@ -6599,7 +6599,7 @@ gk_str gk_oauth_tokens_access_token(const gk_oauth_tokens *tokens);
  * Gives what gets the next access token.
  *
  * @param tokens The tokens; NULL is fine.
- * @return The token, valid as long as `tokens`; {NULL, 0} if there is none.
+ * @return The token, valid as long as `tokens`; {NULL, 0} if it is absent.
  */
 gk_str gk_oauth_tokens_refresh_token(const gk_oauth_tokens *tokens);
 
@@ -6607,7 +6607,7 @@ gk_str gk_oauth_tokens_refresh_token(const gk_oauth_tokens *tokens);
  * Gives who signed in, as a token (OpenID Connect Core section 2), which was verified.
  *
  * @param tokens The tokens; NULL is fine.
- * @return The token, valid as long as `tokens`; {NULL, 0} if there is none.
+ * @return The token, valid as long as `tokens`; {NULL, 0} if it is absent.
  */
 gk_str gk_oauth_tokens_id_token(const gk_oauth_tokens *tokens);
 
@@ -6615,7 +6615,7 @@ gk_str gk_oauth_tokens_id_token(const gk_oauth_tokens *tokens);
  * Gives the ID token's claims, for gk_json_parse.
  *
  * @param tokens The tokens; NULL is fine.
- * @return One JSON object, valid as long as `tokens`; {NULL, 0} if there is none.
+ * @return One JSON object, valid as long as `tokens`; {NULL, 0} if it is absent.
  */
 gk_str gk_oauth_tokens_claims_json(const gk_oauth_tokens *tokens);
 
@@ -6623,7 +6623,7 @@ gk_str gk_oauth_tokens_claims_json(const gk_oauth_tokens *tokens);
  * Gives the ID token's `sub`.
  *
  * @param tokens The tokens; NULL is fine.
- * @return The subject, valid as long as `tokens`; {NULL, 0} if there is none.
+ * @return The subject, valid as long as `tokens`; {NULL, 0} if it is absent.
  */
 gk_str gk_oauth_tokens_subject(const gk_oauth_tokens *tokens);
 
@@ -6631,7 +6631,7 @@ gk_str gk_oauth_tokens_subject(const gk_oauth_tokens *tokens);
  * Gives the ID token's `email`, where the provider says that it is the user's and proven.
  *
  * @param tokens The tokens; NULL is fine.
- * @return The address, valid as long as `tokens`; {NULL, 0} if there is none.
+ * @return The address, valid as long as `tokens`; {NULL, 0} if it is absent.
  */
 gk_str gk_oauth_tokens_verified_email(const gk_oauth_tokens *tokens);
 
@@ -6656,7 +6656,7 @@ gk_str gk_oauth_tokens_resource_at(const gk_oauth_tokens *tokens, size_t index);
  * Gives what kind of token an exchange has given (RFC 8693 section 2.2.1).
  *
  * @param tokens The tokens; NULL is fine.
- * @return The type, valid as long as `tokens`; {NULL, 0} if there is none.
+ * @return The type, valid as long as `tokens`; {NULL, 0} if it is absent.
  */
 gk_str gk_oauth_tokens_issued_token_type(const gk_oauth_tokens *tokens);
 
@@ -6828,8 +6828,8 @@ gk_status gk_token_manager_remove(const gk_token_manager *manager,
  * @param access_token Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the
  * call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
- * GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 5000s, 6000s and 7000s.
+ * @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is no token, so that a log-in is needed;
+ * GK_STATUS_OAUTH_INVALID_GRANT if it has ended for good; the 5000s, 6000s and 7000s.
  */
 GK_NODISCARD
 gk_status gk_token_manager_access_token(const gk_token_manager *manager,
@@ -6849,8 +6849,8 @@ gk_status gk_token_manager_access_token(const gk_token_manager *manager,
  * @param access_token Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the
  * call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
- * GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 5000s, 6000s and 7000s.
+ * @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is no token, so that a log-in is needed;
+ * GK_STATUS_OAUTH_INVALID_GRANT if it has ended for good; the 5000s, 6000s and 7000s.
  */
 GK_NODISCARD
 gk_status gk_token_manager_replace(const gk_token_manager *manager,
@@ -6869,8 +6869,8 @@ gk_status gk_token_manager_replace(const gk_token_manager *manager,
  * @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call
  * fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
- * GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 5000s, 6000s and 7000s.
+ * @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is no token, so that a log-in is needed;
+ * GK_STATUS_OAUTH_INVALID_GRANT if it has ended for good; the 5000s, 6000s and 7000s.
  */
 GK_NODISCARD
 gk_status gk_token_manager_tokens(const gk_token_manager *manager,
@@ -6910,7 +6910,7 @@ GK_NODISCARD gk_status gk_operation_next(gk_operation *operation, gk_step *step,
  * Gives the request that gk_operation_next has asked for.
  *
  * @param operation The operation.
- * @param request Receives it; all zero if there is none.
+ * @param request Receives it; all zero if nothing is to be sent.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if none is wanted.
  */
@@ -6924,7 +6924,7 @@ gk_status gk_operation_request(const gk_operation *operation,
  *
  * @param operation The operation.
  * @param index Which, from 0.
- * @return The header, its name in lower case; {NULL, 0} twice if there is none.
+ * @return The header, its name in lower case; {NULL, 0} twice after the last one.
  */
 gk_header gk_operation_header(const gk_operation *operation, size_t index);
 
@@ -7801,7 +7801,7 @@ gk_remote_key_set *gk_remote_key_set_clone(const gk_remote_key_set *keys);
 void gk_remote_key_set_free(gk_remote_key_set *keys);
 
 /**
- * Whether it is time to fetch the keys: there are none, or they are not fresh any more.
+ * Whether it is time to fetch the keys: there are no keys yet, or they are not fresh any more.
  *
  * @param keys The keys.
  * @return True if it is; false for NULL.
@@ -7830,7 +7830,7 @@ gk_status gk_remote_key_set_refresh(const gk_remote_key_set *keys,
  * @param key_set Receives the set, to be freed with gk_key_set_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_OAUTH_SERVER_FAILED and others of the OAuth and transport blocks
- * if there are none.
+ * if there are no keys.
  */
 GK_NODISCARD
 gk_status gk_remote_key_set_keys(const gk_remote_key_set *keys,

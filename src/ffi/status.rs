@@ -170,8 +170,8 @@ pub const GK_STATUS_INSUFFICIENT_AUTHENTICATION: gk_status = 5015;
 /// The request brings more than one credential, in one place or in two (RFC 6750 sections 2 and
 /// 3.1).
 pub const GK_STATUS_SEVERAL_CREDENTIALS: gk_status = 5016;
-/// The request is none that HTTP allows: control characters in its path or in a header that is read
-/// (RFC 9110 section 5.5), or a header twice that is there once.
+/// HTTP does not allow the request: control characters in its path or in a header that is read (RFC
+/// 9110 section 5.5), or a header twice that is there once.
 pub const GK_STATUS_MALFORMED_REQUEST: gk_status = 5017;
 /// The request has more headers, or longer ones, than are read (RFC 6585 section 5).
 pub const GK_STATUS_REQUEST_TOO_LARGE: gk_status = 5018;
