@@ -40,7 +40,7 @@ impl Given {
         Self(hidden)
     }
 
-    /// The refusal of a line that holds a whole token or key, wherever it stands: no argument is one.
+    /// The refusal of a line that holds a whole token or key, wherever it stands.
     pub(super) fn refused(arguments: &[OsString]) -> Option<String> {
         let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
         let is_parameter = |place: usize| {

@@ -182,8 +182,8 @@ impl StoreArgs {
         self.open_or_make(output)
     }
 
-    /// In the place of a store that is not there: what is refused in memory is refused before a file
-    /// is made. `None`: it is there.
+    /// In the place of a store that is not there: what memory refuses is refused before a file is
+    /// made. `None`: it is there.
     pub(super) fn rehearsal(&self) -> Outcome<Option<ApiKeys>> {
         if self.place.location.path()?.exists() {
             return Ok(None);

@@ -163,7 +163,8 @@ pub unsafe extern "C" fn gk_api_keys_create(
 /// now.
 /// @param issued Receives the key with its new text, as gk_api_keys_create.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; GK_STATUS_INVALID_ARGUMENT: it is revoked, for good; the 6000s.
+/// @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; GK_STATUS_INVALID_ARGUMENT: it is revoked,
+/// for good; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_api_keys_rotate(

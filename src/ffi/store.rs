@@ -29,8 +29,8 @@ pub struct gk_store(Store);
 /// SQLite file as well; folder:/path is a folder that only its owner may read, which is made if it
 /// is not there and holds key rings only. A path is taken as it stands, nothing is percent-decoded.
 /// `?mark=FILE` at the end says where the mark is that tells a restored backup from the store,
-/// `?mark=none` that it has no mark (docs/backups.md). Nothing else in the process may open the file
-/// with a SQLite of its own, not even to read (docs/processes.md).
+/// `?mark=none` that it has no mark (docs/backups.md). Nothing else in the process may open the
+/// file with a SQLite of its own, not even to read (docs/processes.md).
 /// @param url_len Its length in bytes.
 /// @param options How; NULL for the usual options. Without a pepper, the file `<path>.pepper` is
 /// used, and made with the store: back it up, because without it everything in the store is lost.

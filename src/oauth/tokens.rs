@@ -87,8 +87,8 @@ impl OAuthTokens {
 
     /// The tokens to keep although [`OAuthClient::refresh`](crate::OAuthClient::refresh) has
     /// failed: those that it was called with, and the new refresh token that the server gave before
-    /// anything was found wrong. `None`: there was no new one, and the old refresh token is still the one
-    /// to use.
+    /// anything was found wrong. `None`: there was no new one, and the old refresh token is
+    /// still the one to use.
     #[must_use]
     pub fn kept_in(error: &Error) -> Option<Self> {
         error.kept().and_then(|text| Self::from_secret_json(text).ok())

@@ -95,8 +95,8 @@ pub struct StoredSession {
     pub seed: [u8; 16],
     /// The pepper of the refresh token that is good now.
     pub pepper: u32,
-    /// The pepper of the refresh token before; `None` if this is the first one, or gatekey did not note it
-    /// yet.
+    /// The pepper of the refresh token before; `None` if this is the first one, or
+    /// gatekey did not note it yet.
     pub previous_pepper: Option<u32>,
     /// The milliseconds of `last_seen_at`, which is in whole seconds: 0 to 999, [`Self::NO_MOMENT`]
     /// or [`Self::DATED_AHEAD`].

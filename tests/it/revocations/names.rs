@@ -121,7 +121,7 @@ fn a_whole_token_is_no_name() {
     let list = store.revocations(RevocationOptions::new()).unwrap();
     let keys = store.api_keys(gatekey::apikey::ApiKeyOptions::new()).unwrap();
     let issued = keys.create(&gatekey::apikey::KeySpec::new("acme")).unwrap();
-    let signer = Signer::builder(&key(Alg::Hs256)).build().unwrap();
+    let signer = Signer::builder(key(Alg::Hs256)).build().unwrap();
     let token = signer.sign(&gatekey::Claims::new().subject("alice")).unwrap();
     let sessions = store.sessions(None, gatekey::session::SessionOptions::new()).unwrap();
     for text in [&*token, issued.secret.expose_str()] {
