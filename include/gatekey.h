@@ -411,8 +411,8 @@ typedef struct {
 #define GK_STATUS_SEVERAL_CREDENTIALS 5016
 
 /**
- * The request is none that HTTP allows: control characters in its path or in a header that is read
- * (RFC 9110 section 5.5), or a header twice that is there once.
+ * HTTP does not allow the request: control characters in its path or in a header that is read (RFC
+ * 9110 section 5.5), or a header twice that is there once.
  */
 #define GK_STATUS_MALFORMED_REQUEST 5017
 
@@ -3149,8 +3149,8 @@ void gk_store_options_max_stale(gk_store_options *options, uint64_t seconds);
  * SQLite file as well; folder:/path is a folder that only its owner may read, which is made if it
  * is not there and holds key rings only. A path is taken as it stands, nothing is percent-decoded.
  * `?mark=FILE` at the end says where the mark is that tells a restored backup from the store,
- * `?mark=none` that it has no mark (docs/backups.md). Nothing else in the process may open the file
- * with a SQLite of its own, not even to read (docs/processes.md).
+ * `?mark=none` that it has no mark (docs/backups.md). Nothing else in the process may open the
+ * file with a SQLite of its own, not even to read (docs/processes.md).
  * @param url_len Its length in bytes.
  * @param options How; NULL for the usual options. Without a pepper, the file `<path>.pepper` is
  * used, and made with the store: back it up, because without it everything in the store is lost.
@@ -3722,7 +3722,8 @@ gk_status gk_api_keys_create(const gk_api_keys *keys,
  * now.
  * @param issued Receives the key with its new text, as gk_api_keys_create.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; GK_STATUS_INVALID_ARGUMENT: it is revoked, for good; the 6000s.
+ * @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; GK_STATUS_INVALID_ARGUMENT: it is revoked,
+ * for good; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_api_keys_rotate(const gk_api_keys *keys,

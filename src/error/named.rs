@@ -32,7 +32,9 @@ pub fn credential_in(text: &str) -> Option<&'static str> {
     let is_key = |word: &str| is_api_key(word.as_bytes()) || is_cut_key(word);
     match () {
         () if text.contains("-----BEGIN ") => Some("a key in PEM"),
-        () if text.trim_start().starts_with(['{', '[']) => Some("a JWK or other JSON"),
+        () if text.trim_start().starts_with(['{', '[']) || text.contains("\"kty\"") => {
+            Some("a JWK or other JSON")
+        }
         () if words(text).any(is_token) => Some("a token (JWT)"),
         () if words(text).any(is_key) => Some("an API key"),
         () if has_password(text) => Some("an address with a password"),

@@ -1,5 +1,5 @@
-//! The passphrase of an encrypted private key: asked for where it was not given, and told apart from
-//! a file that cannot be read.
+//! The passphrase of an encrypted private key: asked for where it was not given, and told apart
+//! from a file that cannot be read.
 
 use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
