@@ -3,9 +3,7 @@
 use crate::args::Text;
 use crate::errors::OrRaise;
 use crate::key_callback::Callable;
-use crate::options::{
-    algorithm, bounded, jwk_text, octets, optional_algorithm, span, wrong_type,
-};
+use crate::options::{algorithm, bounded, jwk_text, octets, optional_algorithm, span, wrong_type};
 use crate::own_transport::asked;
 use gatekey::jwk::KeyOptions;
 use pyo3::exceptions::PyTypeError;
