@@ -3347,6 +3347,14 @@ typedef struct {
     char key_id[GK_API_KEY_ID_SIZE];
 } gk_issued_api_key;
 
+/** Whose API keys are meant. */
+typedef struct {
+    /** The owner: 1 to 255 bytes of UTF-8. */
+    gk_str owner;
+    /** The tenant, of which the owner is a name; {NULL, 0} or empty for keys without one. */
+    gk_str tenant;
+} gk_api_key_owner;
+
 /** What a request says of who makes it, as it came: none of it is trusted. */
 typedef struct {
     /** The key that the caller sent, whatever it is; {NULL, 0} for none. */
@@ -4005,6 +4013,24 @@ GK_NODISCARD gk_status gk_api_keys_flush(const gk_api_keys *keys, gk_error *err)
 GK_NODISCARD gk_status gk_api_keys_close(const gk_api_keys *keys, gk_error *err);
 
 /**
+ * Shares keys, of which those of one owner alone are seen, made and changed through the new
+ * handle, for programs whose users choose a key by its id, which is public. Another owner's key is
+ * GK_STATUS_API_KEY_NOT_FOUND. Calls about all keys (the audit, purges, imports, peppers) are
+ * GK_STATUS_INVALID_ARGUMENT. Keys are verified as before.
+ *
+ * @param keys The keys.
+ * @param owner Whose; copied.
+ * @param owned Receives the handle, to be freed with gk_api_keys_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_api_keys_owned_by(const gk_api_keys *keys,
+                               const gk_api_key_owner *owner,
+                               gk_api_keys **owned,
+                               gk_error *err);
+
+/**
  * A check that demands nothing: no scope, any tenant, a cost of 1.
  *
  * @return The check, to be freed with gk_api_key_check_free.
@@ -4495,6 +4521,24 @@ gk_status gk_sessions_end_all(const gk_sessions *sessions,
                               size_t subject_len,
                               uint64_t *ended,
                               gk_error *err);
+
+/**
+ * Ends all sessions of a subject but one, and revokes their access tokens: "log out my other
+ * devices". The one that is kept is not touched; sessions that are started meanwhile are not ended.
+ *
+ * @param sessions The sessions.
+ * @param kept The session to keep, and the subject, which must be given; borrowed for the call.
+ * @param ended Receives how many sessions; 0 if the call fails. May be NULL.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_SESSION_NOT_FOUND: there is no such session, or it is of another
+ * subject; GK_STATUS_SESSION_ENDED: it was ended; then none is. The 6000s: what was ended by then
+ * stays ended, and a second call continues.
+ */
+GK_NODISCARD
+gk_status gk_sessions_end_others(const gk_sessions *sessions,
+                                 const gk_session_identity *kept,
+                                 uint64_t *ended,
+                                 gk_error *err);
 
 /**
  * The live sessions of a subject, the last one used first: its devices. A JSON array of at most

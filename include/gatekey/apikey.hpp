@@ -203,6 +203,13 @@ class api_keys : public detail::handle<gk_api_keys, gk_api_keys_free> {
             return gk_api_keys_acting_as(get(), actor.data(), actor.size(), out, err);
         }));
     }
+    /// The same keys, of which those of one owner alone are seen, made and changed: another owner's
+    /// key is one that does not exist. Keys are verified as before.
+    [[nodiscard]] api_keys owned_by(std::string_view owner, std::string_view tenant = {}) const {
+        const gk_api_key_owner whose = {detail::lent(owner), detail::lent(tenant)};
+        return api_keys(detail::made<gk_api_keys>(
+            [&](auto **out, auto *err) { return gk_api_keys_owned_by(get(), &whose, out, err); }));
+    }
 
     [[nodiscard]] issued_api_key create(const api_key_spec &spec) const {
         return issued(

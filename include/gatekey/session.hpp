@@ -183,6 +183,15 @@ class sessions : public detail::handle<gk_sessions, gk_sessions_free> {
         return ended;
     }
 
+    /// Logs a subject out everywhere but in the session with this id; how many sessions.
+    std::uint64_t end_others(std::string_view subject, std::string_view family) const {
+        const gk_session_identity kept = {detail::lent(family), detail::lent(subject)};
+        std::uint64_t ended = 0;
+        detail::done(
+            [&](auto *err) { return gk_sessions_end_others(get(), &kept, &ended, err); });
+        return ended;
+    }
+
     /// Records and pages are JSON, as gatekey.h says. These are the live sessions of a subject.
     [[nodiscard]] std::string list_json(std::string_view subject) const {
         return detail::text([&](auto *out, auto *err) {

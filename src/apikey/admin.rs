@@ -2,7 +2,6 @@
 //! changed the key in between, and in force in this process when the call returns.
 
 use super::apikeys::{ApiKeys, Inner};
-#[cfg(feature = "sqlite")]
 use super::flush::is_of_the_row;
 use super::format::{self, KeyId};
 use super::spec::{IssuedKey, KeySpec, KeyUpdate};
@@ -54,6 +53,7 @@ impl ApiKeys {
         self.inner.be_open()?;
         let inner = &self.inner;
         let mut record = spec.check_new(inner.dates()?)?;
+        self.check_owned(&record)?;
         record.prefix.clone_from(&inner.prefix);
         record.env.clone_from(&inner.env);
         record.created_by = (*self.actor).to_owned();
@@ -201,6 +201,9 @@ impl ApiKeys {
         self.inner.be_open()?;
         let id = named(id)?;
         let mut record = self.inner.shown(id.as_str())?.ok_or(UNKNOWN)?;
+        if !self.is_owned(&record) {
+            return Err(UNKNOWN);
+        }
         if let (Some(credits), Some((_, slot))) =
             (&mut record.credits, self.inner.mirror.find(id.to_u128()))
         {
@@ -224,9 +227,13 @@ impl ApiKeys {
                 "The `cursor` did not come with a page of keys; leave it out for the first page.",
             ));
         }
-        let page = self.inner.store.api_keys(filter)?;
+        let page = match self.owned(filter) {
+            Some(owned) => self.inner.store.api_keys(&owned)?,
+            None => self.inner.store.api_keys(filter)?,
+        };
         let shown = page.records.into_iter().filter_map(|found| self.inner.shown_of(found));
-        Ok(Page { records: shown.collect(), cursor: page.cursor })
+        let owned = shown.filter(|record| self.is_owned(record));
+        Ok(Page { records: owned.collect(), cursor: page.cursor })
     }
 
     /// What was done, in the order in which it was done.
@@ -235,6 +242,7 @@ impl ApiKeys {
     /// `InvalidArgument`: the cursor did not come from here. Those of [`crate::store::Backend`].
     pub fn audit(&self, filter: &AuditFilter) -> Result<Page<AuditRecord>> {
         self.inner.be_open()?;
+        self.be_of_all_owners()?;
         if filter.cursor.as_ref().is_some_and(|cursor| cursor.parse::<u64>().is_err()) {
             return Err(argument(
                 "The `cursor` did not come with a page of the audit; leave it out for the first page.",
@@ -252,6 +260,7 @@ impl ApiKeys {
     /// `InvalidArgument`: the date is in the future. Those of [`crate::store::Backend`].
     pub fn purge(&self, before: u64) -> Result<u64> {
         self.inner.be_open()?;
+        self.be_of_all_owners()?;
         let dates = self.inner.dates()?;
         if before > dates.now {
             return Err(argument(
@@ -329,8 +338,14 @@ impl ApiKeys {
         let id = named(id)?;
         let mut overtaken = None;
         for _ in 0..TRIES {
-            let mut key = inner.row(id.as_str())?.ok_or(UNKNOWN)?;
+            let mut key = match inner.row(id.as_str()) {
+                Ok(Some(key)) if self.is_owned(&key.record) => key,
+                // Of a damaged row it is not known whose it is.
+                Err(error) if self.owner.is_none() || !is_of_the_row(&error) => return Err(error),
+                _ => return Err(UNKNOWN),
+            };
             let detail = change(&mut key, inner.dates()?)?;
+            self.check_owned(&key.record)?;
             let version = key.record.version + 1;
             key.record.version = version;
             if set_credits && let Some(credits) = &mut key.record.credits {

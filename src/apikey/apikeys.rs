@@ -5,6 +5,7 @@ use super::flush::{Flusher, Upgrades};
 use super::format::{check_env, check_prefix, has_form};
 use super::limits::Counts;
 use super::mirror::Mirror;
+use super::owned::Owner;
 use crate::base::clock::Clock;
 use crate::base::follow::Follow;
 use crate::base::pace::Pace;
@@ -126,6 +127,8 @@ pub struct ApiKeys {
     pub(super) inner: Arc<Inner>,
     /// Who makes the changes, for the audit.
     pub(super) actor: Arc<str>,
+    /// Whose keys alone are seen and changed.
+    pub(super) owner: Option<Owner>,
 }
 
 pub(super) struct Inner {
@@ -181,6 +184,7 @@ impl ApiKeys {
                 computed: std::sync::atomic::AtomicUsize::new(0),
             }),
             actor: Arc::from(""),
+            owner: None,
         };
         let inner = &keys.inner;
         let checked = inner.now().and_then(|now| inner.peppers.check_against(&*inner.store, now));
@@ -201,7 +205,7 @@ impl ApiKeys {
     /// `InvalidArgument`: the name is too long or holds control characters.
     pub fn acting_as(&self, actor: &str) -> Result<Self> {
         let actor = text::plain(actor, 255, "The name of an actor has at most 255 bytes.")?;
-        Ok(Self { inner: Arc::clone(&self.inner), actor: actor.into() })
+        Ok(Self { inner: Arc::clone(&self.inner), actor: actor.into(), owner: self.owner.clone() })
     }
 
     /// Refuses what has been closed, by itself or with its store, before anything else is asked.

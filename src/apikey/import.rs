@@ -77,6 +77,7 @@ impl ApiKeys {
         progress: &mut dyn FnMut(usize),
     ) -> Result<ImportReport> {
         self.inner.be_open()?;
+        self.be_of_all_owners()?;
         let (mut report, dates) = (ImportReport::default(), self.inner.dates()?);
         let mut keys = Vec::with_capacity(rows.len());
         let (mut tags, mut ids) = (HashSet::new(), HashSet::new());

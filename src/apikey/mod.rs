@@ -21,6 +21,7 @@ mod known;
 mod limit;
 mod limits;
 mod mirror;
+mod owned;
 mod peppers;
 mod profile;
 mod prove;

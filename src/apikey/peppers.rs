@@ -52,6 +52,7 @@ impl ApiKeys {
     /// Those of [`crate::store::Backend`].
     pub fn pepper_report(&self) -> Result<Vec<PepperUse>> {
         self.inner.be_open()?;
+        self.be_of_all_owners()?;
         let store = &self.inner.store;
         let now = self.inner.dates()?.surely;
         let checks = store.pepper_checks()?;
@@ -89,6 +90,7 @@ impl ApiKeys {
     /// [`Error::api_key_id`] names the first of them, [`Self::pepper_report`] all.
     pub fn wrap_peppers(&self) -> Result<u64> {
         self.inner.be_open()?;
+        self.be_of_all_owners()?;
         let inner = &self.inner;
         // The secret of before a rotation is dropped for good where its overlap is over.
         let Dates { now: at, surely, .. } = inner.dates()?;

@@ -78,6 +78,9 @@ pub(super) struct EndUnderPepper {
 pub(super) struct EndAll {
     /// Whose sessions
     subject: String,
+    /// Keep this one of them
+    #[arg(long, value_name = "ID")]
+    but: Option<String>,
     #[command(flatten)]
     place: Place,
 }
@@ -144,8 +147,11 @@ pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
         Command::EndUnderPepper(EndUnderPepper { pepper, place }) => {
             end_many(&place, output, |sessions| sessions.end_under_pepper(pepper))
         }
-        Command::EndAll(EndAll { subject, place }) => {
-            end_many(&place, output, |sessions| sessions.end_all(&subject))
+        Command::EndAll(EndAll { subject, but, place }) => {
+            end_many(&place, output, |sessions| match &but {
+                Some(family) => sessions.end_others(&subject, family),
+                None => sessions.end_all(&subject),
+            })
         }
         Command::Events(Events { subject, family, pages, place }) => {
             let sessions = place.sessions()?;

@@ -142,6 +142,8 @@ mod apikey_spec;
 
 mod apikey;
 
+mod apikey_owned;
+
 mod apikey_verify;
 
 // # Sessions
@@ -225,6 +227,7 @@ mod http;
 pub use alg::*;
 pub use apikey::*;
 pub use apikey_options::*;
+pub use apikey_owned::*;
 pub use apikey_spec::*;
 pub use apikey_verify::*;
 pub use backup::*;

@@ -312,6 +312,34 @@ pub unsafe extern "C" fn gk_sessions_end_all(
     })
 }
 
+/// Ends all sessions of a subject but one, and revokes their access tokens: "log out my other
+/// devices". The one that is kept is not touched; sessions that are started meanwhile are not ended.
+///
+/// @param sessions The sessions.
+/// @param kept The session to keep, and the subject, which must be given; borrowed for the call.
+/// @param ended Receives how many sessions; 0 if the call fails. May be NULL.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_SESSION_NOT_FOUND: there is no such session, or it is of another
+/// subject; GK_STATUS_SESSION_ENDED: it was ended; then none is. The 6000s: what was ended by then
+/// stays ended, and a second call continues.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_sessions_end_others(
+    sessions: Option<&gk_sessions>,
+    kept: Option<&gk_session_identity>,
+    ended: *mut u64,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        tell(ended, 0);
+        let gk_session_identity { family, subject } = *given(kept, "kept")?;
+        let family = text(family.data, family.len, "family")?;
+        let subject = text(subject.data, subject.len, "subject")?;
+        tell(ended, given(sessions, "sessions")?.inner.end_others(subject, family)?);
+        Ok(())
+    })
+}
+
 /// The live sessions of a subject, the last one used first: its devices. A JSON array of at most
 /// 10000 records. Those whose rows were altered from outside or cannot be read too: their `altered`
 /// is true.

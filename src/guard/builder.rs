@@ -10,7 +10,7 @@ use crate::apikey::ApiKeys;
 use crate::base::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::{OwnTokens, RevocationList};
-use crate::resource::{OwnSessions, ResourceServer, ResourceServerBuilder};
+use crate::resource::{FormerTokens, OwnSessions, ResourceServer, ResourceServerBuilder};
 use crate::session::{SessionCookies, Sessions};
 use crate::web::Origins;
 use std::fmt;
@@ -24,6 +24,7 @@ pub struct GuardBuilder {
     tokens: Option<ResourceServerBuilder>,
     api_keys: Option<ApiKeys>,
     sessions: Option<Sessions>,
+    former: Option<FormerTokens>,
     revocations: Option<Arc<dyn RevocationList>>,
     cookies: Option<SessionCookies>,
     origins: Vec<String>,
@@ -44,6 +45,7 @@ impl GuardBuilder {
             tokens: None,
             api_keys: None,
             sessions: None,
+            former: None,
             revocations: None,
             cookies: None,
             origins: Vec::new(),
@@ -77,6 +79,13 @@ impl GuardBuilder {
     /// tokens. What is said there of API keys holds unless [`Self::api_keys`] says more.
     pub fn tokens(mut self, tokens: ResourceServerBuilder) -> Self {
         self.tokens = Some(tokens);
+        self
+    }
+
+    /// Takes the access tokens of what the service had before, until their date, of users whom the
+    /// program has looked up: see [`Guard::former_user`]. Their kind is `Jwt`.
+    pub fn former_tokens(mut self, tokens: FormerTokens) -> Self {
+        self.former = Some(tokens);
         self
     }
 
@@ -251,6 +260,9 @@ impl GuardBuilder {
         }
         if let Some(own) = own {
             server = server.sessions(own);
+        }
+        if let Some(former) = self.former {
+            server = server.former(former);
         }
         server.in_guard().build()
     }

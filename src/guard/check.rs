@@ -91,6 +91,9 @@ impl Inner {
         let address = self.caller(request, &read);
         let asked = Asked { request, read: &read, demand, address };
         if demand.inner.callers == Callers::Public {
+            if demand.inner.own_pages {
+                self.check_own_page_of_unknown(request, &read)?;
+            }
             self.take(demand, address, taken)?;
             return Ok(Access::new(None, address));
         }
@@ -98,6 +101,9 @@ impl Inner {
         let [first, second, third] = found.in_order();
         let known = match (first, second, &demand.inner.pair) {
             (None, _, _) if demand.inner.callers == Callers::Optional => {
+                if demand.inner.own_pages {
+                    self.check_own_page_of_unknown(request, &read)?;
+                }
                 self.take(demand, address, taken)?;
                 None
             }
@@ -190,7 +196,8 @@ impl Inner {
     }
 
     fn whole<'d>(&self, slices: &'d Slices<'d>, asked: &Asked<'d, '_>) -> resource::Demand<'d> {
-        resource::Demand { address: asked.address, ..slices.demand(asked.demand) }
+        let (address, user) = (asked.address, asked.request.user);
+        resource::Demand { address, user, ..slices.demand(asked.demand) }
     }
 
     /// A request that a cookie proves was not caused by another site, where the demand asks.
@@ -217,6 +224,22 @@ impl Inner {
         session: &str,
     ) -> Result<()> {
         let Some(cookies) = &self.cookies else { return Err(ErrorKind::Internal.into()) };
+        self.is_from_here(read)?;
+        let is_handshake = matches!(request.method, b"GET" | b"CONNECT");
+        if read.is_upgrade && is_handshake {
+            return Ok(());
+        }
+        let token = request.csrf_token(read)?.ok_or(NO_TOKEN)?;
+        cookies.csrf().check_token(session, token)
+    }
+
+    /// Whether the browser says that a page of ours has caused the request; no, if it says nothing
+    /// of where the request comes from.
+    ///
+    /// # Errors
+    /// `CsrfRejected`: it says that another site has, or it opens a websocket and does not name an
+    /// origin of ours.
+    pub(super) fn is_from_here(&self, read: &Read<'_>) -> Result<bool> {
         let origin = read.origin.text(|| CROSS)?.map(str::as_bytes);
         let site = read.site.text(|| CROSS)?;
         if read.is_upgrade && !origin.is_some_and(|origin| self.origins.has(origin)) {
@@ -229,22 +252,12 @@ impl Inner {
             // No origins are configured: the browser's word, where it gives one.
             (Some(_), Some("same-origin")) => self.origins.is_empty(),
             (Some(_), _) => false,
-            // `none`: the user's own doing. Nothing: no browser of today; the token decides.
-            (None, site) => matches!(site, None | Some("same-origin" | "none")),
+            // No browser of today; a token decides.
+            (None, None) => return Ok(false),
+            // `none`: the user's own doing.
+            (None, Some(site)) => matches!(site, "same-origin" | "none"),
         };
-        if !from_here {
-            return Err(CROSS);
-        }
-        let is_handshake = matches!(request.method, b"GET" | b"CONNECT");
-        if read.is_upgrade && is_handshake {
-            return Ok(());
-        }
-        let token = match (read.csrf.text(|| NO_TOKEN)?, request.csrf_field) {
-            (Some(token), _) => token,
-            (None, Some(field)) => std::str::from_utf8(field).map_err(|_| NO_TOKEN)?,
-            (None, None) => return Err(NO_TOKEN),
-        };
-        cookies.csrf().check_token(session, token)
+        if from_here { Ok(true) } else { Err(CROSS) }
     }
 
     /// Takes from the limits of the demand.
@@ -298,8 +311,9 @@ impl Inner {
 }
 
 /// What is demanded of a credential that does not decide.
-fn beside_of<'d>(asked: &Asked<'_, '_>) -> resource::Demand<'d> {
-    resource::Demand { address: asked.address, cost: Some(0), ..resource::Demand::default() }
+fn beside_of<'d>(asked: &Asked<'d, '_>) -> resource::Demand<'d> {
+    let (address, user) = (asked.address, asked.request.user);
+    resource::Demand { address, user, cost: Some(0), ..resource::Demand::default() }
 }
 
 /// Whether two credentials belong together as the demand says.
@@ -350,5 +364,5 @@ const UPGRADE: Error = Error::new(
 );
 const NO_TOKEN: Error = Error::new(
     ErrorKind::CsrfRejected,
-    "The request changes something and brings no CSRF token, or two: send the session's in its header.",
+    "The request changes something and brings no CSRF token: send the session's in its header.",
 );

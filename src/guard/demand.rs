@@ -43,6 +43,7 @@ pub(super) struct Demanded {
     pub(super) fresh: bool,
     pub(super) cost: Option<u32>,
     pub(super) csrf: CsrfRule,
+    pub(super) own_pages: bool,
     pub(super) limits: Vec<Limit>,
     pub(super) callers: Callers,
     pub(super) pair: Option<Pair>,
@@ -184,6 +185,16 @@ impl DemandBuilder {
         self
     }
 
+    /// Callers who are not known change something from our own pages alone: for the forms of
+    /// log-ins, which no cookie proves, so that no other site logs its visitors in as a user of its
+    /// choice. By what the browser says of where a request comes from or, if it says nothing, by a
+    /// CSRF token ([`Guard::form_token`](super::Guard::form_token)). For demands that are
+    /// [`Self::public`] or [`Self::optional`].
+    pub const fn own_pages(mut self) -> Self {
+        self.demanded.own_pages = true;
+        self
+    }
+
     /// No check for forged requests.
     ///
     /// # Security
@@ -263,6 +274,9 @@ impl Demanded {
             || !self.acr_values.is_empty();
         if self.callers == Callers::Public && wants_caller {
             return Err(PUBLIC.about_claim("public"));
+        }
+        if self.own_pages && self.callers == Callers::Known {
+            return Err(OWN_PAGES.about_claim("own_pages"));
         }
         if self.callers == Callers::Optional && self.pair.is_some() {
             return Err(PAIR_OPTIONAL.about_claim("pair"));
@@ -377,6 +391,9 @@ const PAIR: Error = refusal(
 );
 const PAIR_OPTIONAL: Error = refusal(
     "A demand for two credentials is not optional; make a second route for callers without.",
+);
+const OWN_PAGES: Error = refusal(
+    "Own pages are demanded of callers who are not known: with `public` or `optional`. One whom a cookie proves must show it anyway.",
 );
 const PUBLIC: Error = refusal(
     "A public demand looks at no credential, so that it cannot demand anything of the caller but limits; `optional` can.",

@@ -7,6 +7,7 @@
 use super::address::Peer;
 use crate::base::json;
 use crate::error::{Error, ErrorKind, Result};
+use crate::resource::User;
 use crate::session::{SentCookies, SessionCookies};
 use core::net::IpAddr;
 use std::fmt;
@@ -29,6 +30,7 @@ pub struct Request<'r> {
     headers: &'r [(&'r [u8], &'r [u8])],
     pub(super) peer: Peer,
     pub(super) csrf_field: Option<&'r [u8]>,
+    pub(super) user: Option<User<'r>>,
     upgrade: bool,
     pub(super) collapsed: bool,
 }
@@ -48,6 +50,7 @@ impl<'r> Request<'r> {
             headers: &[],
             peer: Peer::Unknown,
             csrf_field: None,
+            user: None,
             upgrade: false,
             collapsed: false,
         }
@@ -79,6 +82,13 @@ impl<'r> Request<'r> {
         self
     }
 
+    /// The program has looked up this user, which [`Guard::former_user`](super::Guard::former_user)
+    /// has named: it is active, and these scopes are granted to it.
+    pub const fn user(mut self, subject: &'r str, scopes: &'r [&'r str]) -> Self {
+        self.user = Some(User { subject, scopes });
+        self
+    }
+
     /// The request opens a websocket, or another protocol, as the server knows.
     pub const fn upgrade(mut self) -> Self {
         self.upgrade = true;
@@ -96,6 +106,15 @@ impl<'r> Request<'r> {
     /// otherwise.
     pub(super) fn is_safe(&self) -> bool {
         matches!(self.method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE")
+    }
+
+    /// The CSRF token that the request brings: in the header, or in a form's field.
+    pub(super) fn csrf_token(&self, read: &Read<'r>) -> Result<Option<&'r str>> {
+        match (read.csrf.text(|| TWO_TOKENS)?, self.csrf_field) {
+            (Some(token), _) => Ok(Some(token)),
+            (None, Some(field)) => std::str::from_utf8(field).map(Some).map_err(|_| TWO_TOKENS),
+            (None, None) => Ok(None),
+        }
     }
 
     /// Looks through the headers once.
@@ -321,6 +340,10 @@ const CONTROLS: Error = Error::new(
 const NAME: Error = Error::new(
     ErrorKind::MalformedRequest,
     "The request has a header whose name is empty, or ends in a space or a colon.",
+);
+const TWO_TOKENS: Error = Error::new(
+    ErrorKind::CsrfRejected,
+    "The request brings two CSRF tokens, or one that is no text: send the session's in its header.",
 );
 const NOT_UTF8: Error = Error::new(
     ErrorKind::MalformedRequest,

@@ -1,5 +1,6 @@
 //! What a call demands, and who it turns out to be.
 
+use super::former::User;
 use crate::apikey::CredentialPlace;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::ClaimValues;
@@ -21,6 +22,8 @@ pub struct Demand<'a> {
     pub(crate) fresh: bool,
     /// Claims, and the values that they must have.
     pub(crate) claims: Option<&'a ClaimValues>,
+    /// Whom the program has looked up, for former tokens.
+    pub(crate) user: Option<User<'a>>,
     /// The caller's address, for API keys with an allow-list.
     pub address: Option<IpAddr>,
     /// The tenant that the caller must belong to.

@@ -1,6 +1,7 @@
 //! How a resource server is put together: by calls, or from a JSON object.
 
 use super::asked::{Asked, IntrospectionOptions};
+use super::former::FormerTokens;
 use super::issuers::{Issuer, Issuers};
 use super::rule::DoorRule;
 use super::server::{Inner, ResourceServer};
@@ -23,23 +24,25 @@ use std::sync::Arc;
 pub struct ResourceServerBuilder {
     audience: String,
     /// What holds for the issuers that have no rule of their own, and where theirs says nothing.
-    door: DoorRule,
+    pub(super) door: DoorRule,
     rules: HashMap<String, DoorRule>,
     /// The one whose name and keys come apart.
     issuer: Option<String>,
     keys: Option<Arc<dyn KeySource>>,
     issuers: Vec<(String, Arc<dyn KeySource>)>,
-    revocations: Option<Arc<dyn RevocationList>>,
+    pub(super) revocations: Option<Arc<dyn RevocationList>>,
     introspection: Option<(OAuthClient, Arc<dyn Transport>)>,
     asking: Option<IntrospectionOptions>,
     api_keys: Option<ApiKeys>,
     metadata_url: Option<String>,
     scopes_supported: Vec<String>,
     /// The service's own sessions, in a guard.
-    sessions: Option<OwnSessions>,
+    pub(super) sessions: Option<OwnSessions>,
+    /// What it had before, in a guard.
+    former: Option<FormerTokens>,
     realm: Option<String>,
     in_guard: bool,
-    clock: Arc<dyn crate::base::clock::Clock>,
+    pub(super) clock: Arc<dyn crate::base::clock::Clock>,
 }
 
 /// The access tokens of a service's own sessions.
@@ -70,6 +73,7 @@ impl ResourceServerBuilder {
             metadata_url: None,
             scopes_supported: Vec::new(),
             sessions: None,
+            former: None,
             realm: None,
             in_guard: false,
             clock: Arc::new(crate::base::clock::SystemClock),
@@ -254,6 +258,12 @@ impl ResourceServerBuilder {
         self
     }
 
+    /// Accepts the tokens of what the service had before.
+    pub(crate) fn former(mut self, former: FormerTokens) -> Self {
+        self.former = Some(former);
+        self
+    }
+
     /// What challenges name as the realm (RFC 9110 section 11.5).
     pub(crate) fn realm(mut self, realm: impl Into<String>) -> Self {
         self.realm = Some(realm.into());
@@ -315,6 +325,7 @@ impl ResourceServerBuilder {
             .map(|(name, keys)| self.issuer_of(name, keys, rules.get(name).unwrap_or(&self.door)));
         let mut issuers: Vec<Issuer> = issuers.collect::<Result<_>>()?;
         issuers.extend(self.sessions.as_ref().map(|own| self.issuer_of_sessions(own)).transpose()?);
+        issuers.extend(self.former.as_ref().map(|own| self.issuer_of_former(own)).transpose()?);
         let issuers = Issuers::new(issuers);
         let options = self.asking.unwrap_or_default();
         let asked = self.introspection.map(|(client, transport)| {
@@ -337,7 +348,8 @@ impl ResourceServerBuilder {
 
     fn check(&self) -> Result<()> {
         let takes_tokens = !self.issuers.is_empty() || self.introspection.is_some();
-        if !takes_tokens && self.api_keys.is_none() && self.sessions.is_none() {
+        let takes_own = self.sessions.is_some() || self.former.is_some();
+        if !takes_tokens && self.api_keys.is_none() && !takes_own {
             return Err(NOTHING);
         }
         self.api_keys.as_ref().map_or(Ok(()), ApiKeys::check_open)?;
@@ -345,6 +357,10 @@ impl ResourceServerBuilder {
         let mut names = HashSet::new();
         if self.issuers.iter().any(|(name, _)| name.is_empty() || !names.insert(name)) {
             return Err(ISSUER_TWICE.about_claim("issuers"));
+        }
+        let former = self.former.as_ref().and_then(|former| former.issuer.as_ref());
+        if former.is_some_and(|name| names.contains(name)) {
+            return Err(ISSUER_TWICE.about_claim("former_tokens"));
         }
         match (&self.asking, &self.introspection) {
             (Some(_), None) => return Err(NO_CLIENT.about_claim("introspection")),

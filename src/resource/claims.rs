@@ -8,6 +8,7 @@
 use crate::base::json::{Kind, Str, Value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::{Marks, Place};
+use std::borrow::Cow;
 
 /// Where the claims come from.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -306,6 +307,12 @@ pub(super) fn tenant(claims: &Told<'_>, name: Option<&str>) -> Text {
             number.map_or(Text::Nothing, |number| Text::own(number.to_string()))
         }
     }
+}
+
+/// A text, or a whole number as one.
+pub(super) fn text_or_number(value: &Value<'_>) -> Option<String> {
+    let number = || value.as_u64().map(|number| number.to_string());
+    value.as_str().map(Cow::into_owned).or_else(number)
 }
 
 /// Whether `aud` is there, and whether it names this API.

@@ -1,6 +1,7 @@
 //! The issuers whose JWTs are accepted, each bound to its own keys (RFC 8725 section 3.8) and
 //! waited for on its own.
 
+use super::former::Former;
 use super::rule::DoorRule;
 use crate::base::json;
 use crate::base::process::enter;
@@ -22,6 +23,8 @@ pub(super) struct Issuer {
     pub(super) name: Arc<str>,
     /// Whether these are the access tokens of our own sessions.
     pub(super) is_sessions: bool,
+    /// If these are the tokens of what the service had before.
+    pub(super) former: Option<Former>,
     pub(super) rule: DoorRule,
     /// In seconds.
     pub(super) leeway: u64,
@@ -37,7 +40,8 @@ impl Issuers {
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(|issuer| !issuer.is_sessions).map(|issuer| &*issuer.name)
+        let others = self.0.iter().filter(|issuer| !issuer.is_sessions && issuer.former.is_none());
+        others.map(|issuer| &*issuer.name)
     }
 
     /// Our own sessions.
@@ -127,7 +131,8 @@ impl Issuer {
     ) -> Result<Self> {
         let verifier = OnceLock::new();
         let is_sessions = false;
-        let issuer = Self { name, is_sessions, rule, leeway, keys, policy, verifier };
+        let former = None;
+        let issuer = Self { name, is_sessions, former, rule, leeway, keys, policy, verifier };
         match issuer.verifier() {
             Err(error) if !error.is_unavailable() => return Err(error),
             _ => {}
@@ -138,6 +143,11 @@ impl Issuer {
     /// The same, of our own sessions.
     pub(super) fn of_sessions(self) -> Self {
         Self { is_sessions: true, ..self }
+    }
+
+    /// The same, of what the service had before.
+    pub(super) fn of_former(self, former: Former) -> Self {
+        Self { former: Some(former), ..self }
     }
 
     /// Verifies a token, and tells each claim to `marks`.

@@ -4,6 +4,7 @@ use super::access::{Access, AccessKind, Demand};
 use super::asked::Asked;
 use super::builder::{LEEWAY, ResourceServerBuilder};
 use super::claims::{self, Granted, Known, Places, Source, Text, Told, check_kind};
+use super::former::{self, Former, FormerUser};
 use super::issuers::{Issuer, Issuers, UNKNOWN, parts_of};
 use super::presented::{Authorized, Presented};
 use super::proven::{Claims, Proven, Token};
@@ -201,6 +202,20 @@ impl ResourceServer {
         }
     }
 
+    /// Whose token this is, if it is one of what the service had before, and good.
+    pub(crate) fn former_user(&self, token: &str) -> Option<FormerUser> {
+        let issuers = self.0.issuers.as_ref()?;
+        let issuer = issuers.of(token, &parts_of(token)?).ok()?;
+        let former = issuer.former.as_ref()?;
+        let mut places = Places::default();
+        let verified = issuer.verify(token, &mut places).ok()?;
+        let claims = Told::new(verified.claims_json(), verified.claims(), &places);
+        check_kind(&claims, Source::Token).ok()?;
+        issuer.rule.values.check(&claims.claims).ok()?;
+        let subject = former.user_of(&claims, &verified).ok()?;
+        Some(FormerUser { subject, claims_json: claims.claims.raw().to_owned() })
+    }
+
     /// The API keys that are accepted.
     pub(crate) fn api_keys(&self) -> Option<&ApiKeys> {
         self.0.api_keys.as_ref()
@@ -301,6 +316,9 @@ impl Inner {
     ) -> Result<Proven> {
         let claims = Told::new(verified.claims_json(), verified.claims(), places);
         check_kind(&claims, Source::Token)?;
+        if let Some(former) = &issuer.former {
+            return self.former(former, issuer, verified, places, demand);
+        }
         // RFC 9068 section 2.2, but for `jti`, which says nothing here.
         if issuer.rule.is_profiled() {
             let missing = |known: &Known| claims.member(*known).is_none();
@@ -314,8 +332,9 @@ impl Inner {
             return Err(NO_SUBJECT.about_claim("sub"));
         }
         let client_id = claims::client_id(&claims, Source::Token)?;
-        let (tenant, scopes) =
-            self.admit(&client_id, &claims, demand, &issuer.rule, issuer.leeway)?;
+        let scopes = claims::scopes(&claims);
+        let tenant =
+            self.admit(&client_id, &scopes, &claims, demand, (&issuer.rule, issuer.leeway))?;
         let token = Token {
             issuer: Some(&issuer.name).filter(|name| !name.is_empty()).map(Arc::clone),
             subject,
@@ -327,6 +346,35 @@ impl Inner {
             claims: Claims::Signed(verified),
         };
         Ok(Proven::by_token(kind_by(issuer), token))
+    }
+
+    /// By a token of what the service had before, whose user the program has looked up.
+    fn former(
+        &self,
+        former: &Former,
+        issuer: &Issuer,
+        verified: Verified,
+        places: &Places,
+        demand: &Demand<'_>,
+    ) -> Result<Proven> {
+        let claims = Told::new(verified.claims_json(), verified.claims(), places);
+        let subject = former.user_of(&claims, &verified)?;
+        let user = demand.user.filter(|user| user.subject == subject);
+        let scopes = user.ok_or(former::NOT_ACTIVE)?.scopes;
+        let scopes = Granted::Own(scopes.iter().map(|scope| (*scope).into()).collect());
+        let tenant =
+            self.admit(&Text::Nothing, &scopes, &claims, demand, (&issuer.rule, issuer.leeway))?;
+        let token = Token {
+            issuer: Some(&issuer.name).filter(|name| !name.is_empty()).map(Arc::clone),
+            subject: Text::own(subject),
+            tenant,
+            client_id: Text::Nothing,
+            session: Text::Nothing,
+            scopes,
+            expires_at: verified.expires_at().and_then(|end| u64::try_from(end).ok()),
+            claims: Claims::Signed(verified),
+        };
+        Ok(Proven::by_token(AccessKind::Jwt, token))
     }
 
     fn opaque(&self, asked: &Asked, token: &str, demand: &Demand<'_>) -> Result<Proven> {
@@ -359,7 +407,8 @@ impl Inner {
             return Err(OTHER_ISSUER.about_claim("iss"));
         }
         let client_id = claims::client_id(&claims, Source::Answer)?;
-        let (tenant, scopes) = self.admit(&client_id, &claims, demand, rule, leeway)?;
+        let scopes = claims::scopes(&claims);
+        let tenant = self.admit(&client_id, &scopes, &claims, demand, (rule, leeway))?;
         let token = Token {
             issuer: issuer.map(Into::into),
             subject: answer.subject.as_deref().map_or(Text::Nothing, Text::own),
@@ -373,18 +422,16 @@ impl Inner {
         Ok(Proven::by_token(AccessKind::Opaque, token))
     }
 
-    /// Checks a good token by whose tokens are accepted, and by what the call demands. Its tenant,
-    /// and what was granted.
+    /// Checks a good token by whose tokens are accepted, and by what the call demands. Its tenant.
     fn admit(
         &self,
         client: &Text,
+        scopes: &Granted,
         claims: &Told<'_>,
         demand: &Demand<'_>,
-        rule: &DoorRule,
-        leeway: u64,
-    ) -> Result<(Text, Granted)> {
+        (rule, leeway): (&DoorRule, u64),
+    ) -> Result<Text> {
         let text = claims.text;
-        let scopes = claims::scopes(claims);
         let tenant = claims::tenant(claims, rule.tenant_claim.as_deref());
         rule.check_client(client.within(text))?;
         rule.values.check(&claims.claims)?;
@@ -405,7 +452,7 @@ impl Inner {
         }
         demand.claims.map_or(Ok(()), |wanted| wanted.check(&claims.claims))?;
         self.check_sign_in(claims, demand, leeway)?;
-        Ok((tenant, scopes))
+        Ok(tenant)
     }
 
     /// How, and when, the user has signed in (RFC 9470).

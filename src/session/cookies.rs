@@ -8,6 +8,7 @@
 use super::life::UNDATED;
 use super::sessions::{SessionTokens, Sessions};
 use super::token;
+use crate::crypto::constant_time_eq;
 use crate::error::{Error, ErrorKind, Result};
 use crate::web::{Cookie, CookieBuilder, Csrf, SameSite, read_cookies};
 use memchr::memmem::Finder;
@@ -217,6 +218,32 @@ impl SessionCookies {
         Ok(SentCookies { access, refresh, csrf })
     }
 
+    /// The CSRF token of a page whose user is not known yet, and the value of the `Set-Cookie`
+    /// header that belongs to it, unless the browser has one already. Scripts read it as that of a
+    /// session, which takes its place after the log-in.
+    pub(crate) fn before_log_in(&self, sent: &SentCookies<'_>) -> Result<(String, Option<String>)> {
+        if let Some(token) = sent.csrf
+            && self.check_before_log_in(sent, token).is_ok()
+        {
+            return Ok((token.to_owned(), None));
+        }
+        let token = self.csrf.issue(BEFORE)?;
+        let set_cookie = self.shown.set(&token)?;
+        Ok((token, Some(set_cookie)))
+    }
+
+    /// That the token is the cookie's, and made here: for a page without a session, or of the
+    /// session that the browser still has.
+    pub(crate) fn check_before_log_in(&self, sent: &SentCookies<'_>, token: &str) -> Result<()> {
+        let own = sent.csrf.unwrap_or_default().as_bytes();
+        if !constant_time_eq(own, token.as_bytes()) {
+            return Err(OTHER_TOKEN);
+        }
+        let family = sent.refresh.and_then(|token| Sessions::family_of(token.as_bytes()));
+        let of_session = family.is_some_and(|family| self.csrf.check_token(family, token).is_ok());
+        if of_session { Ok(()) } else { self.csrf.check_token(BEFORE, token) }
+    }
+
     /// The check of the CSRF tokens.
     #[must_use]
     pub const fn csrf(&self) -> &Csrf {
@@ -258,6 +285,13 @@ fn text(token: &crate::base::secret::Secret) -> Result<&str> {
     std::str::from_utf8(token.expose()).map_err(|_| ErrorKind::Internal.into())
 }
 
+/// What tokens of pages are bound to whose user is not known yet: no session has such an id.
+const BEFORE: &str = "before the log-in";
+
+const OTHER_TOKEN: Error = Error::new(
+    ErrorKind::CsrfRejected,
+    "The CSRF token is not that of the cookie: send the one that came with the page.",
+);
 const SAME_NAMES: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "Two of the session's cookies have the same name; give each a name of its own.",

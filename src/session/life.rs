@@ -21,7 +21,7 @@ use crate::revocations::ISSUE_CLAIM;
 use crate::store::{SessionEnd, SessionEvent, SessionRecord, SessionWrite, StoredSession};
 
 /// How often a change is tried that others keep overtaking.
-const TRIES: usize = 32;
+pub(super) const TRIES: usize = 32;
 
 /// What the session says of each access token, so that claims may not.
 const OWN_CLAIMS: [&str; 8] = ["sub", "sid", "iss", "aud", "exp", "iat", "jti", ISSUE_CLAIM];

@@ -6,6 +6,7 @@ mod admin;
 mod cookies;
 mod grace;
 mod life;
+mod others;
 mod peppers;
 #[cfg(feature = "sqlite")]
 mod restore;

@@ -586,24 +586,63 @@ class ApiKeys:
         """Like `verify`, but gives a result instead of raising: see `ApiKeyCheck`. Mistakes in the arguments are still
         raised.
         """
-    def rotate(self, id: str, *, overlap: _Seconds = 0, actor: str | None = None) -> IssuedApiKey:
+    def rotate(
+        self,
+        id: str,
+        *,
+        overlap: _Seconds = 0,
+        owned_by: str | None = None,
+        tenant: str | None = None,
+        actor: str | None = None,
+    ) -> IssuedApiKey:
         """Gives the key a new secret under the same id; the old one is accepted for `overlap` more
         seconds, at most 90 days; 0, the default, ends it now. A key has two secrets at the most: a second rotation within
         an overlap ends the first secret at once.
         """
-    def revoke(self, id: str, reason: str | None = "", *, actor: str | None = None) -> ApiKeyRecord:
+    def revoke(
+        self,
+        id: str,
+        reason: str | None = "",
+        *,
+        owned_by: str | None = None,
+        tenant: str | None = None,
+        actor: str | None = None,
+    ) -> ApiKeyRecord:
         """Revokes the key for good. The record as it is now."""
     def disable(
-        self, id: str, reason: str | None = "", *, actor: str | None = None
+        self,
+        id: str,
+        reason: str | None = "",
+        *,
+        owned_by: str | None = None,
+        tenant: str | None = None,
+        actor: str | None = None,
     ) -> ApiKeyRecord:
         """Refuses the key until it is enabled again. The record as it is now."""
-    def enable(self, id: str, *, actor: str | None = None) -> ApiKeyRecord:
+    def enable(
+        self,
+        id: str,
+        *,
+        owned_by: str | None = None,
+        tenant: str | None = None,
+        actor: str | None = None,
+    ) -> ApiKeyRecord:
         """Accepts a disabled key again. The record as it is now."""
-    def update(self, id: str, *, actor: str | None = None, **changes: Any) -> ApiKeyRecord:
+    def update(
+        self,
+        id: str,
+        *,
+        owned_by: str | None = None,
+        tenant: str | None = None,
+        actor: str | None = None,
+        **changes: Any,
+    ) -> ApiKeyRecord:
         """Changes what is named: `owner`, `name`, `scopes`, `not_before`, `expires_at`, `expires_in`,
         `rate`, `credits`, `cidrs`, `meta`. `None` takes a limit away. The record as it is now.
         """
-    def get(self, id: str) -> ApiKeyRecord:
+    def get(
+        self, id: str, *, owned_by: str | None = None, tenant: str | None = None
+    ) -> ApiKeyRecord:
         """The record of the key. Raises `ApiKeyNotFoundError`."""
     def list(
         self,
@@ -951,7 +990,7 @@ class Sessions:
         stay; those whose rows were altered from outside end. `WrongPepperError` if rows are sealed under a pepper that was
         not given: these stay, and all others are done.
         """
-    def end_all(self, subject: str) -> int:
+    def end_all(self, subject: str, *, but: str | None = None) -> int:
         """Ends all sessions of a subject and revokes what access tokens it has; how many sessions."""
     def list(self, subject: str) -> _List[SessionRecord]:
         """The live sessions of a subject, the last one used first; those whose rows were altered from outside or cannot be
@@ -1843,6 +1882,7 @@ class _Demand:
         cost: int | None = None,
         limits: Mapping[str, str] | None = None,
         csrf: Literal["always", False] | None = None,
+        own_pages: bool = False,
         optional: bool = False,
         public: bool = False,
         pair: str | Iterable[str] | None = None,
@@ -1890,6 +1930,21 @@ class _Decision:
         """The tokens of a log-in or a refresh; else None."""
 
 @final
+class _FormerTokens:
+    """The access tokens of what a service had before, until a date."""
+    def __new__(
+        cls,
+        keys: KeySet | KeyRing | _RemoteKeySet | Key | Iterable[Key],
+        *,
+        user_claim: str,
+        until: _Moment,
+        claims: Mapping[str, object],
+        issuer: str | None = None,
+        audience: str | Iterable[str] | None = None,
+        leeway: _Seconds | None = None,
+    ) -> _FormerTokens: ...
+
+@final
 class _Guard:
     """What is behind `gatekey.guard.Guard`."""
     def __new__(
@@ -1898,6 +1953,7 @@ class _Guard:
         api_keys: ApiKeys | None = None,
         sessions: Sessions | None = None,
         tokens: _ResourceServer | None = None,
+        former: _FormerTokens | None = None,
         revocations: Revocations | None = None,
         cookies: SessionCookies | None = None,
         origins: str | Iterable[str] | None = None,
@@ -1911,9 +1967,17 @@ class _Guard:
         ipv6_prefix: int | None = None,
         clock: _Clock | None = None,
     ) -> _Guard: ...
-    def check(self, request: _Request, demand: _Demand) -> _Decision:
+    def check(
+        self, request: _Request, demand: _Demand, user: tuple[str, _List[str]] | None = None
+    ) -> _Decision:
         """Decides a request: with the GIL as far as memory goes, without it where something is waited for."""
-    def try_check(self, request: _Request, demand: _Demand) -> _Decision | None:
+    def former_user(self, request: _Request) -> tuple[str, str] | None:
+        """Whose former token the request brings, with its claims as JSON; None if it brings none that is good by itself."""
+    def form_token(self, request: _Request) -> tuple[str, str | None]:
+        """The CSRF token of a page with a form of a caller who is not known yet, and the `Set-Cookie` that belongs to it."""
+    def try_check(
+        self, request: _Request, demand: _Demand, user: tuple[str, _List[str]] | None = None
+    ) -> _Decision | None:
         """The decision, if memory is enough for it; else None, and nothing was taken."""
     def refuse(self, number: int, demand: _Demand) -> _Decision:
         """The answer where a request could not be decided, because another server gave none: the number of that error."""

@@ -205,81 +205,101 @@ impl ApiKeys {
     /// Gives the key a new secret under the same id; the old one is accepted for `overlap` more
     /// seconds, at most 90 days; 0, the default, ends it now. A key has two secrets at the most: a second rotation within
     /// an overlap ends the first secret at once.
-    #[pyo3(signature = (id, *, overlap=None, actor=None),
-        text_signature = "($self, id, *, overlap=0, actor=None)")]
+    #[pyo3(signature = (id, *, overlap=None, owned_by=None, tenant=None, actor=None),
+        text_signature = "($self, id, *, overlap=0, owned_by=None, tenant=None, actor=None)")]
     fn rotate(
         &self,
         py: Python<'_>,
         id: Text<'_>,
         overlap: Option<&Bound<'_, PyAny>>,
+        owned_by: Option<Text<'_>>,
+        tenant: Option<Text<'_>>,
         actor: Option<Text<'_>>,
     ) -> PyResult<IssuedApiKey> {
         let overlap = overlap.map_or(Ok(0), |value| span(value, "overlap").map(Span::at_most))?;
-        let keys = self.acting(py, actor)?;
+        let keys = self.owned(py, owned_by, tenant, actor)?;
         py.detach(|| keys.rotate(id.0, overlap)).or_raise(py).map(IssuedApiKey::new)
     }
 
     /// Revokes the key for good. The record as it is now.
-    #[pyo3(signature = (id, reason=None, *, actor=None),
-        text_signature = "($self, id, reason='', *, actor=None)")]
+    ///
+    /// With `owned_by`, here and in the other calls about one key, another owner's key is one that does not exist, and so is
+    /// one of another `tenant`; none, for keys without. For users who choose a key by its id, which is public.
+    #[pyo3(signature = (id, reason=None, *, owned_by=None, tenant=None, actor=None),
+        text_signature = "($self, id, reason='', *, owned_by=None, tenant=None, actor=None)")]
     fn revoke(
         &self,
         py: Python<'_>,
         id: Text<'_>,
         reason: Option<ForPeople>,
+        owned_by: Option<Text<'_>>,
+        tenant: Option<Text<'_>>,
         actor: Option<Text<'_>>,
     ) -> PyResult<ApiKeyRecord> {
-        let keys = self.acting(py, actor)?;
+        let keys = self.owned(py, owned_by, tenant, actor)?;
         let reason = reason.map(|reason| reason.0).unwrap_or_default();
         py.detach(|| keys.revoke(id.0, &reason)).or_raise(py).map(ApiKeyRecord::new)
     }
 
     /// Refuses the key until it is enabled again. The record as it is now.
-    #[pyo3(signature = (id, reason=None, *, actor=None),
-        text_signature = "($self, id, reason='', *, actor=None)")]
+    #[pyo3(signature = (id, reason=None, *, owned_by=None, tenant=None, actor=None),
+        text_signature = "($self, id, reason='', *, owned_by=None, tenant=None, actor=None)")]
     fn disable(
         &self,
         py: Python<'_>,
         id: Text<'_>,
         reason: Option<ForPeople>,
+        owned_by: Option<Text<'_>>,
+        tenant: Option<Text<'_>>,
         actor: Option<Text<'_>>,
     ) -> PyResult<ApiKeyRecord> {
-        let keys = self.acting(py, actor)?;
+        let keys = self.owned(py, owned_by, tenant, actor)?;
         let reason = reason.map(|reason| reason.0).unwrap_or_default();
         py.detach(|| keys.disable(id.0, &reason)).or_raise(py).map(ApiKeyRecord::new)
     }
 
     /// Accepts a disabled key again. The record as it is now.
-    #[pyo3(signature = (id, *, actor=None))]
+    #[pyo3(signature = (id, *, owned_by=None, tenant=None, actor=None))]
     fn enable(
         &self,
         py: Python<'_>,
         id: Text<'_>,
+        owned_by: Option<Text<'_>>,
+        tenant: Option<Text<'_>>,
         actor: Option<Text<'_>>,
     ) -> PyResult<ApiKeyRecord> {
-        let keys = self.acting(py, actor)?;
+        let keys = self.owned(py, owned_by, tenant, actor)?;
         py.detach(|| keys.enable(id.0)).or_raise(py).map(ApiKeyRecord::new)
     }
 
     /// Changes what is named: `owner`, `name`, `scopes`, `not_before`, `expires_at`, `expires_in`,
     /// `rate`, `credits`, `cidrs`, `meta`. `None` takes a limit away. The record as it is now.
-    #[pyo3(signature = (id, *, actor=None, **changes))]
+    #[pyo3(signature = (id, *, owned_by=None, tenant=None, actor=None, **changes))]
     fn update(
         &self,
         py: Python<'_>,
         id: Text<'_>,
+        owned_by: Option<Text<'_>>,
+        tenant: Option<Text<'_>>,
         actor: Option<Text<'_>>,
         changes: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<ApiKeyRecord> {
-        let keys = self.acting(py, actor)?;
+        let keys = self.owned(py, owned_by, tenant, actor)?;
         let update = Changes::read(changes, || self.now())?;
         py.detach(|| keys.update(id.0, &update)).or_raise(py).map(ApiKeyRecord::new)
     }
 
     /// The record of the key. Raises `ApiKeyNotFoundError`.
-    fn get(&self, py: Python<'_>, id: Text<'_>) -> PyResult<ApiKeyRecord> {
-        self.tick(py)?;
-        py.detach(|| self.inner.get(id.0)).or_raise(py).map(ApiKeyRecord::new)
+    #[pyo3(signature = (id, *, owned_by=None, tenant=None))]
+    fn get(
+        &self,
+        py: Python<'_>,
+        id: Text<'_>,
+        owned_by: Option<Text<'_>>,
+        tenant: Option<Text<'_>>,
+    ) -> PyResult<ApiKeyRecord> {
+        let keys = self.owned(py, owned_by, tenant, None)?;
+        py.detach(|| keys.get(id.0)).or_raise(py).map(ApiKeyRecord::new)
     }
 
     /// A page of records in ascending order of their ids; `cursor` of a page leads to the next one.
@@ -453,6 +473,22 @@ impl ApiKeys {
         match &self.clock {
             Some(clock) => clock.now(),
             None => gatekey::Clock::now(&gatekey::SystemClock),
+        }
+    }
+
+    /// The keys, of one owner if one is given.
+    fn owned(
+        &self,
+        py: Python<'_>,
+        owner: Option<Text<'_>>,
+        tenant: Option<Text<'_>>,
+        actor: Option<Text<'_>>,
+    ) -> PyResult<gatekey::ApiKeys> {
+        let keys = self.acting(py, actor)?;
+        match owner {
+            None if tenant.is_none() => Ok(keys),
+            None => Err(usage(py, "A `tenant` is that of an owner: give `owned_by`, too.")),
+            Some(owner) => keys.owned_by(owner.0, tenant.map_or("", |name| name.0)).or_raise(py),
         }
     }
 

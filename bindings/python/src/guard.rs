@@ -6,6 +6,7 @@ use crate::args::{ForPeople, Text};
 use crate::attempt::without_asking;
 use crate::clock::OwnClock;
 use crate::errors::{OrRaise, usage};
+use crate::former_tokens::_FormerTokens;
 use crate::gil::Kept;
 use crate::guard_decision::_Decision;
 use crate::guard_demand::_Demand;
@@ -39,8 +40,8 @@ pub(crate) struct _Guard {
 #[pymethods]
 impl _Guard {
     #[new]
-    #[pyo3(signature = (*, api_keys=None, sessions=None, tokens=None, revocations=None, cookies=None, origins=None,
-        trusted_proxies=None, forwarded_header=None, exact_names=false, api_key_header=None, csrf_header=None,
+    #[pyo3(signature = (*, api_keys=None, sessions=None, tokens=None, former=None, revocations=None, cookies=None,
+        origins=None, trusted_proxies=None, forwarded_header=None, exact_names=false, api_key_header=None, csrf_header=None,
         realm=None, metadata_url=None, ipv6_prefix=None, clock=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python class")]
     fn new(
@@ -48,6 +49,7 @@ impl _Guard {
         api_keys: Option<Own<ApiKeys>>,
         sessions: Option<Own<Sessions>>,
         tokens: Option<Py<_ResourceServer>>,
+        former: Option<PyRef<'_, _FormerTokens>>,
         revocations: Option<Own<Revocations>>,
         cookies: Option<PyRef<'_, SessionCookies>>,
         origins: Option<&Bound<'_, PyAny>>,
@@ -74,6 +76,9 @@ impl _Guard {
         if let Some(tokens) = &tokens {
             tokens.get().follow(py)?;
             builder = builder.tokens(tokens.get().builder());
+        }
+        if let Some(former) = former {
+            builder = builder.former_tokens(former.0.clone());
         }
         if let Some(list) = &revocations {
             builder = builder.revocations(Arc::new(list.get().core().clone()));
@@ -115,30 +120,59 @@ impl _Guard {
         Ok(Self { inner, api_keys, sessions, tokens, revocations, clock })
     }
 
-    /// Decides a request: with the GIL as far as memory goes, without it where something is waited for.
+    /// Decides a request: with the GIL as far as memory goes, without it where something is waited for. `user`: whom the
+    /// program has looked up, with what is granted, for former tokens.
+    #[pyo3(signature = (request, demand, user=None))]
     fn check(
         &self,
         py: Python<'_>,
         request: PyRef<'_, _Request>,
         demand: PyRef<'_, _Demand>,
+        user: Option<(String, Vec<String>)>,
     ) -> PyResult<_Decision> {
         self.follow(py)?;
-        if let Some(decision) = request.with(|request| self.inner.try_check(request, &demand.0)) {
+        let user = user.as_ref();
+        let at_once = |request: &Request<'_>| self.inner.try_check(request, &demand.0);
+        if let Some(decision) = request.with_user(user, at_once) {
             return Ok(_Decision::new(decision));
         }
         let (request, demand) = (&*request, &demand.0);
-        self.deciding(py, || request.with(|request| self.inner.check(request, demand)))
+        self.deciding(py, || request.with_user(user, |request| self.inner.check(request, demand)))
+    }
+
+    /// Whose former token the request brings, with its claims as JSON; None if it brings none that is good by itself.
+    fn former_user(
+        &self,
+        py: Python<'_>,
+        request: PyRef<'_, _Request>,
+    ) -> PyResult<Option<(String, String)>> {
+        self.follow(py)?;
+        let found = request.with(|request| self.inner.former_user(request));
+        Ok(found.map(|found| (found.subject, found.claims_json)))
+    }
+
+    /// The CSRF token of a page with a form of a caller who is not known yet, and the `Set-Cookie` that belongs to it.
+    fn form_token(
+        &self,
+        py: Python<'_>,
+        request: PyRef<'_, _Request>,
+    ) -> PyResult<(String, Option<String>)> {
+        let made = request.with(|request| self.inner.form_token(request)).or_raise(py)?;
+        Ok((made.token, made.set_cookie))
     }
 
     /// The decision, if memory is enough for it; else None, and nothing was taken.
+    #[pyo3(signature = (request, demand, user=None))]
     fn try_check(
         &self,
         py: Python<'_>,
         request: PyRef<'_, _Request>,
         demand: PyRef<'_, _Demand>,
+        user: Option<(String, Vec<String>)>,
     ) -> PyResult<Option<_Decision>> {
         self.follow(py)?;
-        let decision = request.with(|request| self.inner.try_check(request, &demand.0));
+        let at_once = |request: &Request<'_>| self.inner.try_check(request, &demand.0);
+        let decision = request.with_user(user.as_ref(), at_once);
         Ok(decision.map(_Decision::new))
     }
 
@@ -233,6 +267,6 @@ impl _Guard {
     }
 }
 
-fn listed(value: Option<&Bound<'_, PyAny>>, what: &str) -> PyResult<Vec<String>> {
+pub(crate) fn listed(value: Option<&Bound<'_, PyAny>>, what: &str) -> PyResult<Vec<String>> {
     value.map_or(Ok(Vec::new()), |value| names(value, what))
 }

@@ -16,8 +16,8 @@ pub(crate) struct _Demand(pub(crate) Demand);
 impl _Demand {
     #[new]
     #[pyo3(signature = (*, kinds=None, scopes=None, any_scopes=None, tenant=None, claims=None, acr_values=None,
-        max_age=None, fresh=false, cost=None, limits=None, csrf=None, optional=false, public=false, pair=None,
-        same_tenant=false, same_subject=false))]
+        max_age=None, fresh=false, cost=None, limits=None, csrf=None, own_pages=false, optional=false,
+        public=false, pair=None, same_tenant=false, same_subject=false))]
     #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python class")]
     fn new(
         py: Python<'_>,
@@ -32,6 +32,7 @@ impl _Demand {
         cost: Option<u32>,
         limits: Option<&Bound<'_, PyAny>>,
         csrf: Option<&Bound<'_, PyAny>>,
+        own_pages: bool,
         optional: bool,
         public: bool,
         pair: Option<&Bound<'_, PyAny>>,
@@ -70,6 +71,9 @@ impl _Demand {
         }
         demand = with_limits(demand, limits)?;
         demand = with_csrf(demand, csrf)?;
+        if own_pages {
+            demand = demand.own_pages();
+        }
         if optional {
             demand = demand.optional();
         }

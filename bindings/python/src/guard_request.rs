@@ -110,6 +110,15 @@ impl _Request {
 impl _Request {
     /// Does something with the request, as the core has it.
     pub(crate) fn with<T>(&self, work: impl FnOnce(&Request<'_>) -> T) -> T {
+        self.with_user(None, work)
+    }
+
+    /// The same, and the program has looked up this user, with what it is granted.
+    pub(crate) fn with_user<T>(
+        &self,
+        user: Option<&(String, Vec<String>)>,
+        work: impl FnOnce(&Request<'_>) -> T,
+    ) -> T {
         let of = |range: &Range<usize>| self.bytes.expose().get(range.clone()).unwrap_or_default();
         let headers: Vec<_> =
             self.headers.iter().map(|(name, value)| (of(name), of(value))).collect();
@@ -124,7 +133,9 @@ impl _Request {
         if self.is_cgi {
             request = request.collapsed_names();
         }
-        work(&request)
+        let Some((subject, scopes)) = user else { return work(&request) };
+        let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
+        work(&request.user(subject, &scopes))
     }
 }
 

@@ -18,6 +18,7 @@ mod clock;
 mod decode;
 mod encode;
 mod errors;
+mod former_tokens;
 mod gil;
 mod guard;
 mod guard_decision;
@@ -65,6 +66,7 @@ mod _core {
     #[pymodule_export]
     use crate::cli::_main;
     use crate::errors::{_error_headers, _public_message};
+    use crate::former_tokens::_FormerTokens;
     use crate::guard::_Guard;
     use crate::guard_decision::_Decision;
     use crate::guard_demand::_Demand;
@@ -130,6 +132,7 @@ mod _core {
         module.add_class::<AnyValue>()?;
         module.add_class::<_Decision>()?;
         module.add_class::<_Demand>()?;
+        module.add_class::<_FormerTokens>()?;
         module.add_class::<_Guard>()?;
         module.add_class::<_Request>()?;
         module.add_class::<_RemoteKeySet>()?;

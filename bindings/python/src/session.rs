@@ -205,9 +205,17 @@ impl Sessions {
     }
 
     /// Ends all sessions of a subject and revokes what access tokens it has; how many sessions.
-    fn end_all(&self, py: Python<'_>, subject: Text<'_>) -> PyResult<u64> {
+    ///
+    /// With `but`, the id of one of them, that one is kept and not touched, and sessions that are started meanwhile are not
+    /// ended: `SessionNotFoundError`, also for another subject's session, or `SessionEndedError`; then none is.
+    #[pyo3(signature = (subject, *, but=None))]
+    fn end_all(&self, py: Python<'_>, subject: Text<'_>, but: Option<Text<'_>>) -> PyResult<u64> {
         let sessions = self.inner(py)?;
-        py.detach(move || sessions.end_all(subject.0)).or_raise(py)
+        let end = move || match but {
+            Some(family) => sessions.end_others(subject.0, family.0),
+            None => sessions.end_all(subject.0),
+        };
+        py.detach(end).or_raise(py)
     }
 
     /// The live sessions of a subject, the last one used first; those whose rows were altered from outside or cannot be

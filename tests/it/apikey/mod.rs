@@ -16,6 +16,7 @@ mod limits_overwritten;
 mod mixed;
 #[cfg(feature = "sqlite")]
 mod moved;
+mod owned;
 mod peppers;
 mod put_back;
 mod refusals;

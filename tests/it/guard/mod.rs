@@ -5,7 +5,9 @@ mod cookies;
 mod credentials;
 mod demands;
 mod forged;
+mod former;
 mod limits;
+mod own_pages;
 mod refusals;
 mod waits;
 

@@ -9,6 +9,7 @@ mod life;
 mod model;
 #[cfg(feature = "sqlite")]
 mod moved;
+mod others;
 mod put_back;
 mod stores;
 mod together;

@@ -111,11 +111,14 @@ class ApiKeys(Closed):
         self,
         id: str,  # noqa: A002 - as its twin has it
         *,
+        owned_by: str | None = None,
+        tenant: str | None = None,
         actor: str | None = None,
         **changes: Any,
     ) -> ApiKeyRecord:
         """Change a key; see :meth:`gatekey.ApiKeys.update`."""
-        return await STORES.run(self.sync.update, id, actor=actor, **changes)
+        own = {"owned_by": owned_by, "tenant": tenant, "actor": actor}
+        return await STORES.run(self.sync.update, id, **own, **changes)
 
 
 @final
