@@ -187,8 +187,7 @@ class sessions : public detail::handle<gk_sessions, gk_sessions_free> {
     std::uint64_t end_others(std::string_view subject, std::string_view family) const {
         const gk_session_identity kept = {detail::lent(family), detail::lent(subject)};
         std::uint64_t ended = 0;
-        detail::done(
-            [&](auto *err) { return gk_sessions_end_others(get(), &kept, &ended, err); });
+        detail::done([&](auto *err) { return gk_sessions_end_others(get(), &kept, &ended, err); });
         return ended;
     }
 

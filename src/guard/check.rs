@@ -45,6 +45,13 @@ impl Guard {
         }
     }
 
+    /// Who makes a request, by the socket and the proxies that are trusted, as far as that can be
+    /// known: for the log.
+    #[must_use]
+    pub fn address_of(&self, request: &Request<'_>) -> Option<IpAddr> {
+        self.0.caller(request)
+    }
+
     /// The answer where a request could not be decided, because what [`transport::attempt`] has
     /// asked for was not to be had: for loops that ask themselves.
     ///

@@ -79,6 +79,11 @@ fn sessions_are_seen_and_ended() {
     let by_token = desk.run_with(&["session", "end", "--by-token"], second.refresh_token.expose());
     assert!(by_token.done().contains("Ended"));
     assert_eq!(service.verify(&second), Err(ErrorKind::RevokedToken));
+    let kept = format!("session end-all bob --but {} --json", bob.family());
+    assert_eq!(member(&desk.run(&kept).done(), "ended"), "0");
+    assert_eq!(service.verify(&bob), Ok(()));
+    assert!(desk.run(&kept.replace("bob", "carol")).err.contains("no session with this id"));
+    assert_eq!(service.verify(&carol), Ok(()));
     assert_eq!(member(&desk.run("session end-all bob --json").done(), "ended"), "1");
     assert_eq!(service.verify(&bob), Err(ErrorKind::RevokedToken));
     assert_eq!(service.verify(&carol), Ok(()));

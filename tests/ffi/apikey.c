@@ -120,6 +120,21 @@ static void lives(const char *url) {
     gk_issued_api_key secret = created(boss, spec);
     id_of(&secret.secret, id);
 
+    // Its owner's, of its tenant: for others it does not exist.
+    const gk_api_key_owner own = {{GK_TEXT("acme \xc3\xa9")}, {GK_TEXT("north")}},
+                           untenanted = {{GK_TEXT("acme \xc3\xa9")}, {NULL, 0}};
+    gk_api_keys *owned_keys = NULL, *others = NULL;
+    gk_buf record;
+    MUST(gk_api_keys_owned_by(keys, &own, &owned_keys, &err));
+    MUST(gk_api_keys_owned_by(keys, &untenanted, &others, &err));
+    FAILS(GK_STATUS_API_KEY_NOT_FOUND, gk_api_keys_revoke(others, id, 12, NULL, 0, &err));
+    FAILS(GK_STATUS_API_KEY_NOT_FOUND, gk_api_keys_get(others, id, 12, &record, &err));
+    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_api_keys_audit(owned_keys, NULL, &record, &err));
+    MUST(gk_api_keys_get(owned_keys, id, 12, &record, &err));
+    gk_buf_free(&record);
+    gk_api_keys_free(owned_keys);
+    gk_api_keys_free(others);
+
     gk_api_key_check *needs = gk_api_key_check_new();
     gk_api_key_check_scope(needs, GK_TEXT("read"));
     gk_api_key_check_scope(needs, GK_TEXT("write"));
@@ -339,6 +354,12 @@ static void wrong_arguments(void) {
     CHECK(none == NULL);
     FAILS(WRONG, gk_api_keys_acting_as(NULL, NULL, 0, &none, &err));
     FAILS(WRONG, gk_api_keys_acting_as(keys, BAD, 1, &none, &err));
+    const gk_api_key_owner nobody = {{NULL, 0}, {NULL, 0}}, unreadable = {{BAD, 1}, {NULL, 0}};
+    FAILS(WRONG, gk_api_keys_owned_by(keys, &nobody, &none, &err));
+    FAILS(WRONG, gk_api_keys_owned_by(keys, &unreadable, &none, &err));
+    FAILS(WRONG, gk_api_keys_owned_by(keys, NULL, &none, &err));
+    FAILS(WRONG, gk_api_keys_owned_by(NULL, &nobody, &none, &err));
+    CHECK(none == NULL);
     memset(&issued, 'x', sizeof issued);
     FAILS(WRONG, gk_api_keys_create(NULL, spec, &issued, &err));
     CHECK(is_zero(&issued));

@@ -26,6 +26,8 @@ int main() {
                                         .rate(3, 60)
                                         .credits(2, 1, 60));
     CHECK(issued.secret.view().substr(0, 10) == "acme_test_");
+    THROWS(status::api_key_not_found, keys.owned_by("acme").revoke(issued.key_id));
+    CHECK(holds(keys.owned_by("acme", "north").record_json(issued.key_id), "\"owner\":\"acme\""));
     CHECK(holds(issued.record_json, "\"created_by\":\"boss\""));
     CHECK(!holds(issued.record_json, issued.secret.view().substr(23)));
 

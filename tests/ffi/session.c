@@ -217,6 +217,29 @@ static void log_outs(const char *url) {
     gk_session_tokens_free(&two);
     two = started(sessions, "carol");
 
+    // All but one of them: only of its own subject.
+    gk_session_tokens here = started(sessions, "carol");
+    const gk_session_identity kept = {{here.family, 12}, {GK_TEXT("carol")}},
+                              daves = {{other.family, 12}, {GK_TEXT("carol")}},
+                              unnamed = {{here.family, 12}, {NOTHING}};
+    count = 9;
+    FAILS(GK_STATUS_SESSION_NOT_FOUND, gk_sessions_end_others(sessions, &daves, &count, &err));
+    CHECK(count == 0 && said(verifier, &two.access_token) == GK_STATUS_OK);
+    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_sessions_end_others(sessions, &unnamed, &count, &err));
+    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_sessions_end_others(sessions, NULL, &count, &err));
+    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_sessions_end_others(NULL, &kept, &count, &err));
+    MUST(gk_sessions_end_others(sessions, &kept, &count, &err));
+    CHECK(count == 2);
+    CHECK(said(verifier, &two.access_token) == GK_STATUS_REVOKED_TOKEN);
+    CHECK(said(verifier, &here.access_token) == GK_STATUS_OK);
+    CHECK(said(verifier, &other.access_token) == GK_STATUS_OK);
+    MUST(gk_sessions_end_others(sessions, &kept, NULL, &err));
+    gk_session_tokens_free(&two);
+    gk_session_tokens_free(&three);
+    two = started(sessions, "carol");
+    three = here;
+    memset(&here, 0, sizeof here);
+
     MUST(gk_sessions_end_all(sessions, GK_TEXT("carol"), &count, &err));
     CHECK(count == 2);
     CHECK(said(verifier, &two.access_token) == GK_STATUS_REVOKED_TOKEN);

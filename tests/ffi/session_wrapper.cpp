@@ -77,13 +77,17 @@ void life() {
     const auto two = sessions.start("alice", session_spec().client("phone")),
                more = sessions.start("alice");
     const auto same = sessions.clone();
+    THROWS(status::session_not_found, sessions.end_others("bob", two.family()));
+    CHECK(same.end_others("alice", two.family()) == 1 &&
+          same.end_others("alice", two.family()) == 0);
+    const auto again = sessions.start("alice");
     CHECK(same.end_all("alice") == 2 && sessions.list_json("alice") == "[]");
     CHECK(api.try_verify(two.access_token()).status() == status::revoked_token);
     const auto late = sessions.start("bob");
     now += 1000;
     CHECK(sessions.try_refresh(late.refresh_token()).status() == status::session_expired);
     now += 1;
-    CHECK(sessions.purge(now) == 5);
+    CHECK(sessions.purge(now) == 6);
     THROWS(status::session_not_found, sessions.record_json(first.family()));
     THROWS(status::invalid_argument, sessions.start(""));
 

@@ -1864,6 +1864,12 @@ class _Request:
     @staticmethod
     def of_wsgi(environ: dict[str, Any], csrf_field: str | None = None) -> _Request:
         """The request of a WSGI environment (PEP 3333), whose names of headers are those of CGI."""
+    @property
+    def method(self) -> str:
+        """Its method, for the log."""
+    @property
+    def path(self) -> str:
+        """Its path, without the query, for the log."""
 
 @final
 class _Demand:
@@ -1973,6 +1979,8 @@ class _Guard:
         """Decides a request: with the GIL as far as memory goes, without it where something is waited for."""
     def former_user(self, request: _Request) -> tuple[str, str] | None:
         """Whose former token the request brings, with its claims as JSON; None if it brings none that is good by itself."""
+    def address_of(self, request: _Request) -> str | None:
+        """Who makes the request, as far as that can be known: for the log."""
     def form_token(self, request: _Request) -> tuple[str, str | None]:
         """The CSRF token of a page with a form of a caller who is not known yet, and the `Set-Cookie` that belongs to it."""
     def try_check(

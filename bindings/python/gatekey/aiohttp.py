@@ -19,27 +19,25 @@ from __future__ import annotations
 
 from functools import wraps
 from inspect import isclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from aiohttp import web
 from multidict import CIMultiDict
 
 from gatekey._core import Access, _Request
 from gatekey.aio.pool import STORES
-from gatekey.exceptions import ConfigurationError, UsageError
-from gatekey.guard import base
+from gatekey.exceptions import ConfigurationError
+from gatekey.guard import door
 from gatekey.guard.answer import Answer, cookies_of, joined
-from gatekey.guard.base import mark_of, marked, tokens_of, unguarded
+from gatekey.guard.base import FORM, mark_of, marked, tokens_of, unguarded
+from gatekey.guard.door import LONGEST_FORM, access_of, field_of
 from gatekey.guard.loop import answered, decided
 from gatekey.guard.routes import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
 
-    from typing_extensions import Unpack
-
     from gatekey._core import SessionTokens, _Decision, _Demand
-    from gatekey.guard.base import Demands
     from gatekey.guard.routes import OwnRoute
 
 T = TypeVar("T")
@@ -50,41 +48,18 @@ DECIDED: Any = "gatekey" if _Key is None else _Key("gatekey", object)
 __all__ = ["Access", "Guard"]
 
 
-class Guard(base.Guard):
-    """One decision at every door of an aiohttp application; see :class:`gatekey.guard.Guard`."""
+class Guard(door.Guard):
+    """One decision at every door of an aiohttp application; see :class:`gatekey.guard.Guard`.
 
-    def requires(self, *scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:
-        """Guard a handler: an ``async`` function, or a ``web.View``. Websockets are handlers, too.
-
-        :param scopes: every one of these must have been granted; see
-            :class:`gatekey.guard.Demands` for what else can be demanded.
-        """
-        demand = self.demand(*scopes, **demands)
-        return lambda handler: self._guarding(handler, demand)
-
-    @overload
-    def public(self, handler: T) -> T: ...
-
-    @overload
-    def public(self, *, limits: Mapping[str, str] | None = None) -> Callable[[T], T]: ...
-
-    def public(self, handler: Any = None, *, limits: Mapping[str, str] | None = None) -> Any:
-        """Say that a handler is open to all callers."""
-        demand = self.demand(public=True, limits=limits)
-        if handler is not None:
-            return self._guarding(handler, demand)
-        return lambda handler: self._guarding(handler, demand)
+    Handlers are ``async`` functions and classes of ``web.View``; websockets are handlers, too.
+    """
 
     def access(self, request: web.Request) -> Access:
         """Say who calls: what was decided about this request.
 
         :raises UsageError: nothing was decided about it.
         """
-        decision: _Decision | None = request.get(DECIDED)
-        access = decision and decision.access
-        if access is None:
-            raise UsageError("The route of this request has no guard; give it `requires(...)`.")
-        return access
+        return access_of(request.get(DECIDED))
 
     def install(
         self, app: web.Application, *, prefix: str = "/auth", public: Iterable[str] = ()
@@ -129,9 +104,8 @@ class Guard(base.Guard):
         :param meta: the program's own notes.
         """
         client = request.headers.get("User-Agent")
-        decision = await STORES.run(
-            self.start_session, subject, scopes=scopes, claims=claims, client=client, meta=meta
-        )
+        about = {"scopes": scopes, "claims": claims, "client": client, "meta": meta}
+        decision = await STORES.run(self._log_in, request_of(request), subject, **about)
         _set(response, decision)
         return tokens_of(decision)
 
@@ -142,11 +116,21 @@ class Guard(base.Guard):
 
         Without a session, or if the request is not of a page of this service, a refusal.
         """
-        decision = self.noted(await STORES.run(self._core.log_out, request_of(request)))
+        decision = await STORES.run(self._log_out, request_of(request))
         if not decision.is_allowed:
             return response_of(Answer.of(decision))
         _set(response, decision)
         return response
+
+    def form_token(self, request: web.Request, response: web.StreamResponse) -> str:
+        """Give the CSRF token of a page with a log-in form; the response sets its cookie.
+
+        Only browsers of before 2023 need it, where the form's route is ``public(own_pages=True)``.
+        """
+        token, set_cookie = self._core.form_token(request_of(request))
+        if set_cookie is not None:
+            response.headers.add("Set-Cookie", set_cookie)
+        return token
 
     # ---- how ----
 
@@ -180,9 +164,16 @@ class Guard(base.Guard):
         return cast("type[web.View]", marked(own, demand))
 
     async def _refusal(self, request: web.Request, demand: _Demand) -> web.Response | None:
-        decision = await decided(self, request_of(request), demand)
+        decision = await decided(self, request_of(request, await self._field(request)), demand)
         request[DECIDED] = decision
         return None if decision.is_allowed else response_of(Answer.of(decision))
+
+    async def _field(self, request: web.Request) -> str | None:
+        """Give the CSRF token of a form, of which the handler can read everything again."""
+        is_form = self.csrf_form_field and request.content_type == FORM
+        if not is_form or not 0 < (request.content_length or 0) <= LONGEST_FORM:
+            return None
+        return field_of(await request.read(), self.csrf_form_field or "")
 
     def _own(self, route: OwnRoute) -> Callable[[web.Request], Any]:
         async def handler(request: web.Request) -> web.StreamResponse:
@@ -197,15 +188,16 @@ class Guard(base.Guard):
         return marked(handler, self.demand(public=True))
 
 
-def request_of(request: web.Request) -> _Request:
-    """Give a request as the server has it."""
+def request_of(request: web.Request, csrf_field: str | None = None) -> _Request:
+    """Give a request as the server has it, with the CSRF token of a form."""
     return _Request.of_asgi(
         {
             "method": request.method,
             "path": request.path,
             "headers": request.raw_headers,
             "client": (request.remote, 0) if request.remote else None,
-        }
+        },
+        csrf_field,
     )
 
 

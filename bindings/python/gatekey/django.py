@@ -20,7 +20,7 @@ from __future__ import annotations
 from functools import wraps
 from http.cookies import Morsel, SimpleCookie
 from inspect import isclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
@@ -34,20 +34,18 @@ from django.utils.module_loading import import_string
 from django.views.decorators.csrf import csrf_exempt
 
 from gatekey._core import Access, _Request
-from gatekey.exceptions import ConfigurationError, UsageError
-from gatekey.guard import base
+from gatekey.exceptions import ConfigurationError
+from gatekey.guard import base, door
 from gatekey.guard.answer import Answer, cookies_of, joined
 from gatekey.guard.base import FORM, mark_of, marked, tokens_of, unguarded
+from gatekey.guard.door import access_of
 from gatekey.guard.loop import decided
 from gatekey.guard.routes import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from typing_extensions import Unpack
-
     from gatekey._core import SessionTokens, _Decision, _Demand
-    from gatekey.guard.base import Demands
     from gatekey.guard.routes import OwnRoute
 
 T = TypeVar("T")
@@ -57,32 +55,12 @@ DECIDED = "_gatekey"
 __all__ = ["Access", "Guard", "GuardMiddleware"]
 
 
-class Guard(base.Guard):
-    """One decision at every door of a Django project; see :class:`gatekey.guard.Guard`."""
+class Guard(door.Guard):
+    """One decision at every door of a Django project; see :class:`gatekey.guard.Guard`.
 
-    def requires(self, *scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:
-        """Guard a view: a function, `async` or not, or a class.
-
-        The guard's own check for forged requests stands in for Django's.
-
-        :param scopes: every one of these must have been granted; see
-            :class:`gatekey.guard.Demands` for what else can be demanded.
-        """
-        demand = self.demand(*scopes, **demands)
-        return lambda view: self._guarding(view, demand)
-
-    @overload
-    def public(self, view: T) -> T: ...
-
-    @overload
-    def public(self, *, limits: Mapping[str, str] | None = None) -> Callable[[T], T]: ...
-
-    def public(self, view: Any = None, *, limits: Mapping[str, str] | None = None) -> Any:
-        """Open a view to all callers. Django's own check for forged requests is kept."""
-        demand = self.demand(public=True, limits=limits)
-        if view is not None:
-            return self._guarding(view, demand)
-        return lambda view: self._guarding(view, demand)
+    Views are functions, ``async`` or not, and classes. The guard's own check for forged requests
+    stands in for Django's; views that are ``public`` keep Django's.
+    """
 
     def access(self, request: HttpRequest) -> Access:
         """Say who calls: what was decided about this request.
@@ -90,10 +68,7 @@ class Guard(base.Guard):
         :raises UsageError: nothing was decided about it.
         """
         found: tuple[_Decision, _Demand] | None = getattr(request, DECIDED, None)
-        access = found and found[0].access
-        if access is None:
-            raise UsageError("The route of this request has no guard; give it `requires(...)`.")
-        return access
+        return access_of(found and found[0])
 
     def urls(self, prefix: str = "auth") -> list[URLPattern]:
         """Give the guard's own routes: refresh, log-out, devices, keys, metadata.
@@ -120,8 +95,9 @@ class Guard(base.Guard):
         :param meta: the program's own notes.
         """
         client = request.META.get("HTTP_USER_AGENT")
-        decision = self.start_session(
-            subject, scopes=scopes, claims=claims, client=client, meta=meta
+        own = request_of(request)
+        decision = self._log_in(
+            own, subject, scopes=scopes, claims=claims, client=client, meta=meta
         )
         _set(response, cookies_of(decision.headers))
         return tokens_of(decision)
@@ -131,11 +107,20 @@ class Guard(base.Guard):
 
         Without a session, or if the request is not of a page of this service, a refusal.
         """
-        decision = self.noted(self._core.log_out(request_of(request)))
+        decision = self._log_out(request_of(request))
         if not decision.is_allowed:
             return response_of(Answer.of(decision))
         _set(response, cookies_of(decision.headers))
         return response
+
+    def form_token(self, request: HttpRequest, response: HttpResponse) -> str:
+        """Give the CSRF token of a page with a log-in form; the response sets its cookie.
+
+        Only browsers of before 2023 need it, where the form's route is ``public(own_pages=True)``.
+        """
+        token, set_cookie = self._core.form_token(request_of(request))
+        _set(response, [] if set_cookie is None else [("Set-Cookie", set_cookie)])
+        return token
 
     # ---- how ----
 

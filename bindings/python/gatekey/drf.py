@@ -142,10 +142,15 @@ class Guard(django.Guard):
         return self._permission(self.demand(*scopes, **demands))
 
     def public(  # type: ignore[override]
-        self, *, limits: Mapping[str, str] | None = None
+        self, *, limits: Mapping[str, str] | None = None, own_pages: bool = False
     ) -> type[GuardPermission]:
-        """Give a permission class that opens a view to all callers."""
-        return self._permission(self.demand(public=True, limits=limits))
+        """Give a permission class that opens a view to all callers.
+
+        :param limits: names and rates for each address.
+        :param own_pages: whether what changes something comes from pages of this service alone: for
+            log-ins, so that no other site logs its visitors in as a user of its choice.
+        """
+        return self._permission(self.demand(public=True, limits=limits, own_pages=own_pages))
 
     def view(self, *scopes: str, **demands: Unpack[Demands]) -> Callable[[Any], Any]:
         """Guard a view of Django's own; see :meth:`gatekey.django.Guard.requires`."""
@@ -158,12 +163,18 @@ class Guard(django.Guard):
         """
         return super().log_in(request, response, subject, **options)
 
-    def public_view(self, view: Any = None, *, limits: Mapping[str, str] | None = None) -> Any:
-        """Say that a view of Django's own is open to all callers."""
-        demand = self.demand(public=True, limits=limits)
+    def public_view(
+        self,
+        view: Any = None,
+        *,
+        limits: Mapping[str, str] | None = None,
+        own_pages: bool = False,
+    ) -> Any:
+        """Open a view of Django's own; see :meth:`gatekey.django.Guard.public`."""
+        demand = self.demand(public=True, limits=limits, own_pages=own_pages)
         if view is not None:
-            return self._guarding(view, demand)
-        return lambda view: self._guarding(view, demand)
+            return self._opened(view, demand)
+        return lambda view: self._opened(view, demand)
 
     def _permission(self, demand: _Demand) -> type[GuardPermission]:
         members = {"guard": self, "demand": demand, MARK: demand}

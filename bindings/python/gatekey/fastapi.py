@@ -86,12 +86,22 @@ class Guard(starlette.Guard):
         demand = self.demand(*scopes, **demands)
         return Depends(_Requires(self, demand, self._schemes(demand)))
 
-    def public(self, endpoint: Any = None, *, limits: Mapping[str, str] | None = None) -> Any:
+    def public(
+        self,
+        endpoint: Any = None,
+        *,
+        limits: Mapping[str, str] | None = None,
+        own_pages: bool = False,
+    ) -> Any:
         """Say that a route is open to all callers: ``dependencies=[auth.public()]``.
 
         With an application, such as ``StaticFiles``, say so of that.
+
+        :param limits: names and rates for each address.
+        :param own_pages: whether what changes something comes from pages of this service alone: for
+            log-ins, so that no other site logs its visitors in as a user of its choice.
         """
-        demand = self.demand(public=True, limits=limits)
+        demand = self.demand(public=True, limits=limits, own_pages=own_pages)
         if endpoint is not None:
             return starlette.guarded_app(self, endpoint, demand)
         return Depends(_Requires(self, demand, []))

@@ -18,24 +18,22 @@ from __future__ import annotations
 
 from functools import wraps
 from inspect import isclass, iscoroutinefunction
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flask import Blueprint, Flask, Response, after_this_request, current_app, g, request
 
 from gatekey._core import Access, _Request
-from gatekey.exceptions import ConfigurationError, UsageError
-from gatekey.guard import base
+from gatekey.exceptions import ConfigurationError
+from gatekey.guard import door
 from gatekey.guard.answer import Answer, cookies_of, joined
 from gatekey.guard.base import FORM, mark_of, marked, tokens_of, unguarded
+from gatekey.guard.door import access_of
 from gatekey.guard.routes import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from typing_extensions import Unpack
-
     from gatekey._core import SessionTokens, _Decision, _Demand
-    from gatekey.guard.base import Demands
     from gatekey.guard.routes import OwnRoute
 
 T = TypeVar("T")
@@ -45,33 +43,13 @@ DECIDED = "_gatekey"
 __all__ = ["Access", "Guard"]
 
 
-class Guard(base.Guard):
-    """One decision at every door of a Flask application; see :class:`gatekey.guard.Guard`."""
+class Guard(door.Guard):
+    """One decision at every door of a Flask application; see :class:`gatekey.guard.Guard`.
+
+    ``requires`` and ``public`` stand below ``@app.route``; above it they raise ConfigurationError.
+    """
 
     _app: Flask | None = None
-
-    def requires(self, *scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:
-        """Guard a view: a function, or a class of Flask's. It stands below ``@app.route``.
-
-        :param scopes: every one of these must have been granted; see
-            :class:`gatekey.guard.Demands` for what else can be demanded.
-        :raises ConfigurationError: the function is a route already.
-        """
-        demand = self.demand(*scopes, **demands)
-        return lambda view: self._guarding(view, demand)
-
-    @overload
-    def public(self, view: T) -> T: ...
-
-    @overload
-    def public(self, *, limits: Mapping[str, str] | None = None) -> Callable[[T], T]: ...
-
-    def public(self, view: Any = None, *, limits: Mapping[str, str] | None = None) -> Any:
-        """Say that a view is open to all callers. It stands below ``@app.route``."""
-        demand = self.demand(public=True, limits=limits)
-        if view is not None:
-            return self._guarding(view, demand)
-        return lambda view: self._guarding(view, demand)
 
     @property
     def access(self) -> Access:
@@ -79,11 +57,7 @@ class Guard(base.Guard):
 
         :raises UsageError: nothing was decided about it.
         """
-        decision: _Decision | None = g.get(DECIDED)
-        access = decision and decision.access
-        if access is None:
-            raise UsageError("The route of this request has no guard; give it `requires(...)`.")
-        return access
+        return access_of(g.get(DECIDED))
 
     def install(self, app: Flask, *, prefix: str = "/auth", public: Iterable[str] = ()) -> None:
         """Add the guard's own routes, and look at all others.
@@ -123,9 +97,10 @@ class Guard(base.Guard):
         :param claims: what else they say.
         :param meta: the program's own notes.
         """
+        own = _Request.of_wsgi(request.environ)
         client = request.headers.get("User-Agent")
-        decision = self.start_session(
-            subject, scopes=scopes, claims=claims, client=client, meta=meta
+        decision = self._log_in(
+            own, subject, scopes=scopes, claims=claims, client=client, meta=meta
         )
         _set(response, decision)
         return tokens_of(decision)
@@ -135,11 +110,21 @@ class Guard(base.Guard):
 
         Without a session, or if the request is not of a page of this service, a refusal.
         """
-        decision = self.noted(self._core.log_out(_Request.of_wsgi(request.environ)))
+        decision = self._log_out(_Request.of_wsgi(request.environ))
         if not decision.is_allowed:
             return response_of(Answer.of(decision))
         _set(response, decision)
         return response
+
+    def form_token(self, response: Response) -> str:
+        """Give the CSRF token of a page with a log-in form; the response sets its cookie.
+
+        Only browsers of before 2023 need it, where the form's route is ``public(own_pages=True)``.
+        """
+        token, set_cookie = self._core.form_token(_Request.of_wsgi(request.environ))
+        if set_cookie is not None:
+            response.headers.add("Set-Cookie", set_cookie)
+        return token
 
     # ---- how ----
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from functools import partial, wraps
 from inspect import isclass, iscoroutinefunction
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -30,9 +30,10 @@ from starlette.websockets import WebSocket, WebSocketState
 from gatekey._core import Access, _Request
 from gatekey.aio.pool import STORES
 from gatekey.exceptions import ConfigurationError, UsageError
-from gatekey.guard import base
-from gatekey.guard.answer import Answer, cookies_of, joined
-from gatekey.guard.base import mark_of, marked, tokens_of, unguarded
+from gatekey.guard import door
+from gatekey.guard.answer import Answer, cookies_of, with_headers
+from gatekey.guard.base import FORM, mark_of, marked, tokens_of, unguarded
+from gatekey.guard.door import LONGEST_FORM, access_of, field_of
 from gatekey.guard.loop import answered, decided
 from gatekey.guard.routes import Asked
 
@@ -71,32 +72,11 @@ class Refused(Exception):  # noqa: N818 - it is an answer
         self.error = decision.error
 
 
-class Guard(base.Guard):
-    """One decision at every door of a Starlette application; see :class:`gatekey.guard.Guard`."""
+class Guard(door.Guard):
+    """One decision at every door of a Starlette application; see :class:`gatekey.guard.Guard`.
 
-    def requires(self, *scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:
-        """Guard an endpoint: a function of a request or websocket, or a class of Starlette's.
-
-        :param scopes: every one of these must have been granted; see
-            :class:`gatekey.guard.Demands` for what else can be demanded.
-        """
-        demand = self.demand(*scopes, **demands)
-        return lambda endpoint: self._guarding(endpoint, demand)
-
-    @overload
-    def public(self, endpoint: T) -> T: ...
-
-    @overload
-    def public(self, *, limits: Mapping[str, str] | None = None) -> Callable[[T], T]: ...
-
-    def public(self, endpoint: Any = None, *, limits: Mapping[str, str] | None = None) -> Any:
-        """Say that an endpoint, or a whole application, is open to all callers."""
-        demand = self.demand(public=True, limits=limits)
-        if endpoint is not None and not isclass(endpoint) and not _is_function(endpoint):
-            return guarded_app(self, cast("Any", endpoint), demand)
-        if endpoint is not None:
-            return self._guarding(endpoint, demand)
-        return lambda endpoint: self._guarding(endpoint, demand)
+    Endpoints are functions of a request or websocket, and classes of Starlette's.
+    """
 
     def guarded(self, app: ASGIApp, *scopes: str, **demands: Unpack[Demands]) -> ASGIApp:
         """Guard a whole application, to be mounted: static files, or one of another framework."""
@@ -107,11 +87,7 @@ class Guard(base.Guard):
 
         :raises UsageError: nothing was decided about it.
         """
-        decision = last_of(connection.scope)
-        access = decision and decision.access
-        if access is None:
-            raise UsageError("The route of this request has no guard; give it `requires(...)`.")
-        return access
+        return access_of(last_of(connection.scope))
 
     async def recheck(self, connection: HTTPConnection) -> Access:
         """Decide once more about an open websocket: whether its caller is still let in.
@@ -155,9 +131,9 @@ class Guard(base.Guard):
         :param meta: the program's own notes.
         """
         client = connection.headers.get("user-agent")
-        decision = await STORES.run(
-            self.start_session, subject, scopes=scopes, claims=claims, client=client, meta=meta
-        )
+        about = {"scopes": scopes, "claims": claims, "client": client, "meta": meta}
+        request = _Request.of_asgi(connection.scope)
+        decision = await STORES.run(self._log_in, request, subject, **about)
         _set(response, decision)
         return tokens_of(decision)
 
@@ -167,24 +143,70 @@ class Guard(base.Guard):
         :raises Refused: it is missing, or the request is not of a page of this service.
         """
         request = _Request.of_asgi(connection.scope)
-        decision = self.noted(await STORES.run(self._core.log_out, request))
+        decision = await STORES.run(self._log_out, request)
         if not decision.is_allowed:
             raise Refused(decision)
         _set(response, decision)
 
+    def form_token(self, connection: HTTPConnection, response: Response) -> str:
+        """Give the CSRF token of a page with a log-in form; the response sets its cookie.
+
+        Only browsers of before 2023 need it, where the form's route is ``public(own_pages=True)``.
+        """
+        token, set_cookie = self._core.form_token(_Request.of_asgi(connection.scope))
+        _extend(response, [] if set_cookie is None else [("Set-Cookie", set_cookie)])
+        return token
+
     # ---- how ----
 
     async def _require(self, connection: HTTPConnection, demand: _Demand) -> Access:
-        decision = await self._decided(connection.scope, demand)
+        decision = await self._decided(connection.scope, demand, await self._field(connection))
         access = decision.access
         if access is None:
             raise Refused(decision)
         return access
 
-    async def _decided(self, scope: Scope, demand: _Demand) -> _Decision:
-        decision = await decided(self, _Request.of_asgi(scope), demand)
+    async def _decided(
+        self, scope: Scope, demand: _Demand, csrf_field: str | None = None
+    ) -> _Decision:
+        decision = await decided(self, _Request.of_asgi(scope, csrf_field), demand)
         scope.setdefault(DECIDED, []).append((decision, demand))
         return decision
+
+    async def _field(self, connection: HTTPConnection) -> str | None:
+        """Give the CSRF token of a form, of which the endpoint can read everything again."""
+        if not isinstance(connection, Request) or not self._is_small_form(connection.scope):
+            return None
+        name = self.csrf_form_field or ""
+        if (read := getattr(connection, "_form", None)) is not None:  # FastAPI was faster
+            value = read.get(name)
+            return value if isinstance(value, str) else None
+        return field_of(await connection.body(), name)
+
+    async def _field_of(self, scope: Scope, receive: Receive) -> tuple[str | None, Receive]:
+        """Give the same, and what to receive the form from once more."""
+        if not self._is_small_form(scope):
+            return None, receive
+        body = await Request(scope, receive).body()
+        coming: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def again() -> Message:
+            return coming.pop() if coming else await receive()
+
+        return field_of(body, self.csrf_form_field or ""), again
+
+    def _opened(self, route: T, demand: _Demand) -> T:
+        if not isclass(route) and not _is_function(route):
+            return cast("T", guarded_app(self, cast("Any", route), demand))
+        return self._guarding(route, demand)
+
+    def _is_small_form(self, scope: Scope) -> bool:
+        if not self.csrf_form_field or scope["type"] != "http":
+            return False
+        headers = dict(scope["headers"])
+        kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        length = headers.get(b"content-length", b"")
+        return kind == FORM.encode() and length.isdigit() and int(length) <= LONGEST_FORM
 
     def _guarding(self, endpoint: T, demand: _Demand) -> T:
         if mark_of(endpoint) is not None:
@@ -204,7 +226,8 @@ class Guard(base.Guard):
         @wraps(call)
         async def wrapper(*args: Any, **kwargs: Any) -> Any:
             connection = _connection(args, kwargs)
-            decision = await self._decided(connection.scope, demand)
+            field = await self._field(connection)
+            decision = await self._decided(connection.scope, demand, field)
             if not decision.is_allowed:
                 return await refuse(connection, Answer.of(decision))
             if is_async:
@@ -219,7 +242,8 @@ class Guard(base.Guard):
         dispatch: Callable[[Any], Awaitable[None]] = getattr(endpoint, "dispatch")  # noqa: B009
 
         async def decided_dispatch(self: Any) -> None:
-            decision = await guard._decided(self.scope, demand)
+            field, self.receive = await guard._field_of(self.scope, self.receive)
+            decision = await guard._decided(self.scope, demand, field)
             if decision.is_allowed:
                 await dispatch(self)
                 return
@@ -351,7 +375,8 @@ def guarded_app(guard: Guard, app: ASGIApp, demand: _Demand) -> ASGIApp:
 
     async def guarding(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
-            decision = await guard._decided(scope, demand)
+            field, receive = await guard._field_of(scope, receive)
+            decision = await guard._decided(scope, demand, field)
             if not decision.is_allowed:
                 connection = _connection_of(scope, receive, send)
                 response = await refuse(connection, Answer.of(decision))
@@ -384,7 +409,7 @@ class _Doors:
         async def sending(message: Message) -> None:
             if found and message["type"].endswith("response.start"):
                 headers = message.get("headers", ())
-                message = {**message, "headers": _with(list(headers), found[-1][0])}
+                message = {**message, "headers": with_headers(list(headers), found[-1][0])}
             await send(message)
 
         await self._app(scope, receive, sending)
@@ -414,18 +439,6 @@ class _Doors:
             return first.pop() if first else await receive()
 
         await self._app(scope, again, send)
-
-
-def _with(headers: list[tuple[bytes, bytes]], decision: _Decision) -> list[tuple[bytes, bytes]]:
-    """Add what goes with an answer: the names of `Vary` to the application's own, and rates."""
-    vary = [value.decode("latin-1") for name, value in headers if name.lower() == b"vary"]
-    for name, value in decision.headers:
-        if name == "Vary":
-            headers = [pair for pair in headers if pair[0].lower() != b"vary"]
-            headers.append((b"vary", joined(vary, value).encode("latin-1")))
-        elif decision.is_allowed:
-            headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
-    return headers
 
 
 def _tables(app: object) -> Iterator[Sized]:

@@ -151,6 +151,11 @@ impl _Guard {
         Ok(found.map(|found| (found.subject, found.claims_json)))
     }
 
+    /// Who makes the request, as far as that can be known: for the log.
+    fn address_of(&self, request: PyRef<'_, _Request>) -> Option<String> {
+        request.with(|request| self.inner.address_of(request)).map(|address| address.to_string())
+    }
+
     /// The CSRF token of a page with a form of a caller who is not known yet, and the `Set-Cookie` that belongs to it.
     fn form_token(
         &self,

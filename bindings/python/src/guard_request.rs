@@ -97,6 +97,18 @@ impl _Request {
         Ok(Self { bytes, method, path, headers, peer, csrf_field, is_upgrade: false, is_cgi: true })
     }
 
+    /// Its method, for the log.
+    #[getter]
+    fn method(&self) -> String {
+        self.text(&self.method)
+    }
+
+    /// Its path, without the query, for the log.
+    #[getter]
+    fn path(&self) -> String {
+        self.text(&self.path)
+    }
+
     fn __repr__(&self) -> String {
         format!("<gatekey._Request of {} headers [redacted]>", self.headers.len())
     }
@@ -108,6 +120,11 @@ impl _Request {
 }
 
 impl _Request {
+    fn text(&self, place: &Range<usize>) -> String {
+        let bytes = self.bytes.expose().get(place.clone()).unwrap_or_default();
+        String::from_utf8_lossy(bytes).into_owned()
+    }
+
     /// Does something with the request, as the core has it.
     pub(crate) fn with<T>(&self, work: impl FnOnce(&Request<'_>) -> T) -> T {
         self.with_user(None, work)

@@ -7,5 +7,6 @@ and answers, and hold no policy.
 
 from gatekey.guard.answer import Answer
 from gatekey.guard.base import Demands, Guard
+from gatekey.guard.events import Event
 
-__all__ = ["Answer", "Demands", "Guard"]
+__all__ = ["Answer", "Demands", "Event", "Guard"]

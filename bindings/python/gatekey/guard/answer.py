@@ -44,6 +44,20 @@ def cookies_of(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return [pair for pair in headers if pair[0] in ("Set-Cookie", "Cache-Control")]
 
 
+def with_headers(
+    headers: list[tuple[bytes, bytes]], decision: _Decision
+) -> list[tuple[bytes, bytes]]:
+    """Add what goes with an answer: the names of `Vary` to the application's own, and rates."""
+    vary = [value.decode("latin-1") for name, value in headers if name.lower() == b"vary"]
+    for name, value in decision.headers:
+        if name == "Vary":
+            headers = [pair for pair in headers if pair[0].lower() != b"vary"]
+            headers.append((b"vary", joined(vary, value).encode("latin-1")))
+        elif decision.is_allowed:
+            headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
+    return headers
+
+
 def joined(own: Iterable[str], more: str) -> str:
     """Join the names of several `Vary` headers, each name once."""
     names: dict[str, str] = {}

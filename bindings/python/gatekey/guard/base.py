@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
 from gatekey._core import (
     Csrf,
+    IssuerRule,
     KeyRing,
     SessionCookies,
     Sessions,
@@ -18,9 +19,11 @@ from gatekey._core import (
     _Decision,
     _Demand,
     _Guard,
+    _RemoteKeySet,
     _Request,
 )
 from gatekey.exceptions import ConfigurationError
+from gatekey.guard.events import LOG, Event, Events
 from gatekey.guard.settings import beside, csrf_secret_at, options_of
 from gatekey.oauth import ResourceServer
 from gatekey.oauth.options import listed, mapped
@@ -39,14 +42,15 @@ if TYPE_CHECKING:
         Revocations,
         SessionTokens,
         _Clock,
+        _FormerTokens,
         _Seconds,
     )
+    from gatekey.guard.events import Kind
     from gatekey.guard.routes import OwnRoute
     from gatekey.oauth import DoorRule, OAuthClient, RemoteKeySet
 
     _OAuthUser = Callable[[str, FinishedLogin], str | Mapping[str, Any] | None]
 
-LOG = logging.getLogger("gatekey")
 MARK = "__gatekey__"
 """The attribute of a route's function that holds what is demanded."""
 FORM = "application/x-www-form-urlencoded"
@@ -81,6 +85,9 @@ class Demands(TypedDict, total=False):
     """Whether a cookie needs a CSRF token for harmless methods, too."""
     danger_no_csrf: bool
     """Whether a cookie needs none at all."""
+    own_pages: bool
+    """Whether callers who are not known, if they are let in, change something from pages of this
+    service alone."""
     optional: bool
     """Whether callers without a credential are let in, and known as anonymous."""
     pair: str | Iterable[str]
@@ -130,6 +137,8 @@ class Guard:
         revocations: Revocations | None = None,
         oauth: Mapping[str, OAuthClient] | None = None,
         oauth_user: _OAuthUser | None = None,
+        former: _FormerTokens | None = None,
+        on_event: Callable[[Event], object] | None = None,
         pepper_file: str | os.PathLike[str] | None = None,
         clock: _Clock | None = None,
         danger_allow_http: bool = False,
@@ -160,7 +169,7 @@ class Guard:
         :param exact_names: whether the WSGI server drops headers with an underscore in their name,
             as gunicorn does from version 22 on.
         :param csrf_form_field: in which field forms of pages without scripts send the CSRF token.
-            Read by Flask and Django, of forms that are not ``multipart``.
+            Read of forms that are not ``multipart``, and have at most 64 KiB.
         :param realm: what challenges name.
         :param metadata_url: where this API's metadata are (RFC 9728), for challenges.
         :param ipv6_prefix: how many bits of an IPv6 address are one caller of limits; 64.
@@ -170,6 +179,10 @@ class Guard:
             ``redirect_uri`` leads.
         :param oauth_user: is called with the name and the :class:`gatekey.FinishedLogin`, and gives
             the subject, or a mapping of the arguments of ``start_session``; ``None`` refuses.
+        :param former: tokens of what the service had before; :mod:`gatekey.simplejwt` makes them.
+        :param on_event: is called with an :class:`gatekey.guard.Event` for each decision, log-in,
+            refresh and log-out, after it; in services on event loops in another thread, so that it
+            never stops the loop. What it raises is logged.
         :param danger_allow_http: for development without HTTPS: cookies have other names, and are
             not ``Secure``.
         :raises ConfigurationError: no caller would be let in, or an option is not acceptable.
@@ -202,10 +215,13 @@ class Guard:
         own = [public_url] if public_url else []
         if metadata_url is None and public_url and server is not None and server.metadata_path:
             metadata_url = public_url.rstrip("/") + server.metadata_path
+        self._events = Events(on_event)
+        self._remote = [] if server is None else remote_of(*server._fetches)
         self._core = _Guard(
             api_keys=self.api_keys,
             sessions=self.sessions,
             tokens=None if server is None else server._core,
+            former=former,
             revocations=revocations,
             cookies=self.cookies,
             origins=[*(origin_of(url) for url in own), *(listed(origins, "origins") or [])],
@@ -308,18 +324,37 @@ class Guard:
         csrf: Literal["always", False] | None = "always" if always else False if never else None
         return _Demand(scopes=scopes, any_scopes=any_scopes, csrf=csrf, **more)
 
-    def _decide(self, request: _Request, demand: _Demand) -> _Decision:
+    def _decide(
+        self, request: _Request, demand: _Demand, user: tuple[str, list[str]] | None = None
+    ) -> _Decision:
         """Decide where it may wait."""
-        return self.noted(self._core.check(request, demand))
+        with Watch(self, request) as watch:
+            return watch.noted(self._core.check(request, demand, user))
 
-    def noted(self, decision: _Decision) -> _Decision:
-        """Tell the log of a refusal."""
-        if not decision.is_allowed:
-            level = logging.WARNING if decision.status >= 500 else logging.INFO
-            if LOG.isEnabledFor(level):
-                error: Any = decision.error
-                LOG.log(level, "refused, %d %s: %s", decision.status, error.code, error)
-        return decision
+    def _refresh(self, request: _Request) -> _Decision:
+        """Exchange the refresh cookie of a request."""
+        with Watch(self, request) as watch:
+            return watch.noted(self._core.refresh(request), "refreshed")
+
+    def _log_out(self, request: _Request) -> _Decision:
+        """End the session of a request."""
+        with Watch(self, request) as watch:
+            return watch.noted(self._core.log_out(request), "logged_out")
+
+    def _refused(self, request: _Request, number: int) -> _Decision:
+        """Refuse a request because of an error of this number."""
+        with Watch(self, request) as watch:
+            return watch.noted(self._core.refuse(number, self.demand(public=True)))
+
+    def _log_in(self, request: _Request | None, subject: str, **about: Any) -> _Decision:
+        """Start a session, of what a request has proved otherwise."""
+        own = dict(about.pop("claims", None) or {})
+        scopes = about.pop("scopes", ())
+        granted = listed(list(scopes) if not isinstance(scopes, str) else scopes, "scopes") or []
+        if granted:
+            own.setdefault("scope", " ".join(granted))
+        with Watch(self, request) as watch:
+            return watch.noted(self._core.log_in(subject, own, **about), "logged_in")
 
     def start_session(
         self,
@@ -337,11 +372,7 @@ class Guard:
         :param client: what the subject logs in with, for people.
         :param meta: the program's own notes.
         """
-        own = dict(claims or {})
-        granted = listed(list(scopes) if not isinstance(scopes, str) else scopes, "scopes") or []
-        if granted:
-            own.setdefault("scope", " ".join(granted))
-        return self._core.log_in(subject, own, client, meta)
+        return self._log_in(None, subject, scopes=scopes, claims=claims, client=client, meta=meta)
 
     def schemes(self, demand: _Demand | None = None) -> dict[str, dict[str, Any]]:
         """Give the security schemes of OpenAPI by which a caller may say who they are."""
@@ -391,6 +422,35 @@ class Guard:
         raise TypeError("a Guard is not pickled or copied; share it")
 
 
+class Watch:
+    """How long a decision takes, and what is fetched for it."""
+
+    def __init__(
+        self,
+        guard: Guard,
+        request: _Request | None,
+        later: Callable[[Callable[[], None]], bool] | None = None,
+    ) -> None:
+        """Begin."""
+        self._guard, self._request, self._later = guard, request, later
+        self._started = monotonic()
+        self._stale = [keys for keys in guard._remote if keys.wants_refresh]
+
+    def noted(self, decision: _Decision, kind: Kind = "allowed") -> _Decision:
+        """Report a decision, and give it."""
+        guard, seconds = self._guard, monotonic() - self._started
+        guard._events.report(guard._core, decision, self._request, seconds, kind, self._later)
+        return decision
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for keys in self._stale:
+            if not keys.wants_refresh:
+                LOG.info("fetched the keys of an issuer: %s", keys._about)
+
+
 def tokens_of(decision: _Decision) -> SessionTokens:
     """Give the tokens of a log-in or a refresh."""
     tokens = decision.tokens
@@ -402,6 +462,12 @@ def origin_of(url: str) -> str:
     """Give the origin of a URL."""
     scheme, sep, rest = url.partition("://")
     return f"{scheme}{sep}{rest.partition('/')[0]}"
+
+
+def remote_of(*keys: object) -> list[_RemoteKeySet]:
+    """Give those that are fetched."""
+    plain = (one._keys if isinstance(one, IssuerRule) else one for one in keys)
+    return [one for one in plain if isinstance(one, _RemoteKeySet)]
 
 
 def mark_of(thing: object) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,10 @@ from gatekey import aio
 from gatekey._core import HttpTransport
 from gatekey.aio.attempt import attempted
 from gatekey.aio.operation import in_threads
-from gatekey.aio.pool import STORES
+from gatekey.aio.pool import STORES, Pool
 from gatekey.aio.verifier import carriers_of
 from gatekey.exceptions import OAuthError, StoreError, TransportError
+from gatekey.guard.base import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,17 +26,38 @@ if TYPE_CHECKING:
     from gatekey.oauth import ResourceServer
 
 
-async def decided(guard: Guard, request: _Request, demand: _Demand) -> _Decision:
+MOST = 10_000
+"""How many calls of hooks may wait for their turn."""
+HOOKS = Pool(1)
+"""Where hooks of services on event loops are called, one after the other."""
+
+
+def later(call: Callable[[], None]) -> bool:
+    """Have a hook called, with the context of now; whether fewer than ``MOST`` wait for that."""
+    if len(HOOKS._jobs) >= MOST:
+        return False
+    HOOKS.submit(partial(copy_context().run, call))
+    return True
+
+
+async def decided(
+    guard: Guard,
+    request: _Request,
+    demand: _Demand,
+    user: tuple[str, list[str]] | None = None,
+) -> _Decision:
     """Decide from memory at once; what must be asked is asked by the loop, or in a thread."""
     core = guard._core
-    decision = core.try_check(request, demand)
-    if decision is None:
-        try:
-            decision = await attempted(partial(core.check, request, demand), carriers(guard.tokens))
-        except (OAuthError, TransportError, StoreError) as error:
-            # Another server gave no answer. The core remembers that for a while, and refuses.
-            decision = core.try_check(request, demand) or core.refuse(error.number, demand)
-    return guard.noted(decision)
+    with Watch(guard, request, later) as watch:
+        decision = core.try_check(request, demand, user)
+        if decision is None:
+            check = partial(core.check, request, demand, user)
+            try:
+                decision = await attempted(check, carriers(guard.tokens))
+            except (OAuthError, TransportError, StoreError) as error:
+                # Another server gave no answer. The core remembers that for a while, and refuses.
+                decision = core.try_check(request, demand) or core.refuse(error.number, demand)
+        return watch.noted(decision)
 
 
 def carriers(server: ResourceServer | aio.ResourceServer | None) -> Callable[[str], Carrier]:

@@ -86,7 +86,7 @@ def own_routes(guard: Guard, prefix: str) -> list[OwnRoute]:
 
 
 def _refresh(guard: Guard, asked: Asked) -> Answer:
-    decision = guard.noted(guard._core.refresh(asked.request))
+    decision = guard._refresh(asked.request)
     if not decision.is_allowed:
         return Answer.of(decision)
     tokens = decision.tokens
@@ -95,7 +95,7 @@ def _refresh(guard: Guard, asked: Asked) -> Answer:
 
 
 def _log_out(guard: Guard, asked: Asked) -> Answer:
-    decision = guard.noted(guard._core.log_out(asked.request))
+    decision = guard._log_out(asked.request)
     return (
         Answer.nothing(cookies_of(decision.headers)) if decision.is_allowed else Answer.of(decision)
     )
@@ -131,10 +131,8 @@ def _end_everywhere(guard: Guard, sessions: Sessions, access: Access, _: str) ->
 
 
 def _end_others(_: Guard, sessions: Sessions, access: Access, __: str) -> Answer:
-    subject = access.subject or ""
-    for record in sessions.list(subject):
-        if record.family != access.session:
-            sessions.end_by_id(record.family, subject)
+    # Of a session that has ended meanwhile no other is ended.
+    sessions.end_all(access.subject or "", but=access.session or "")
     return Answer.nothing([("Cache-Control", "no-store")])
 
 
@@ -182,14 +180,12 @@ def _finish(provider: str, client: OAuthClient, guard: Guard, asked: Asked) -> A
         if subject is None:
             raise AccessDeniedError("The program knows no user by this log-in.")
     except (OAuthError, TransportError, InvalidTokenError) as error:
-        refused = Answer.of(
-            guard.noted(guard._core.refuse(error.number, guard.demand(public=True)))
-        )
+        refused = Answer.of(guard._refused(asked.request, error.number))
         over = client.end_login("?" + asked.query)
         cookies = [] if over is None else [("Set-Cookie", over)]
         return Answer(refused.status, (*refused.headers, *cookies), refused.body)
     about: dict[str, Any] = {"subject": subject} if isinstance(subject, str) else dict(subject)
-    decision = guard.start_session(**about)
+    decision = guard._log_in(asked.request, about.pop("subject"), **about)
     session = [value for name, value in decision.headers if name == "Set-Cookie"]
     return _redirect(login.return_to, [*login.set_cookies, *session])
 
