@@ -22,7 +22,7 @@ from http.cookies import Morsel, SimpleCookie
 from inspect import isclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.asgi import ASGIRequest
@@ -39,6 +39,7 @@ from gatekey.guard import base, door
 from gatekey.guard.answer import Answer, cookies_of, joined
 from gatekey.guard.base import FORM, mark_of, marked, tokens_of, unguarded
 from gatekey.guard.door import access_of
+from gatekey.guard.former import looked_up
 from gatekey.guard.loop import decided
 from gatekey.guard.routes import Asked
 
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from gatekey._core import SessionTokens, _Decision, _Demand
+    from gatekey.guard.former import _Found, _User
     from gatekey.guard.routes import OwnRoute
 
 T = TypeVar("T")
@@ -138,6 +140,10 @@ class Guard(door.Guard):
         if not demand.is_public:
             wrapper = csrf_exempt(wrapper)
         return cast("T", marked(wrapper, demand))
+
+    async def _look_up(self, found: _Found) -> _User | None:
+        # Where the project's own database connections are.
+        return await sync_to_async(looked_up)(self, found)
 
     def _sync(self, call: Callable[..., Any], demand: _Demand) -> Callable[..., Any]:
         @wraps(call)

@@ -29,7 +29,7 @@ from rest_framework.permissions import BasePermission
 from gatekey import django
 from gatekey._core import Access
 from gatekey.django import DECIDED, GuardMiddleware, request_of, response_of
-from gatekey.exceptions import ConfigurationError
+from gatekey.exceptions import ConfigurationError, InactiveTokenError
 from gatekey.guard.answer import Answer, joined
 from gatekey.guard.base import MARK, mark_of
 
@@ -93,7 +93,9 @@ class GuardAuthentication(BaseAuthentication):
         if demand is None:
             return None
         access = self.guard.decided_for(request, view, demand)
-        return None if access.is_anonymous else (self.guard.user_of(access), access)
+        return (
+            None if access.is_anonymous else (self.guard.known_user(request, view, access), access)
+        )
 
     def authenticate_header(self, request: Request) -> Any:  # noqa: ARG002 - the framework's
         """Give a challenge, so that nothing turns a 401 into a 403."""
@@ -113,7 +115,8 @@ class GuardPermission(BasePermission):
         """
         access = self.guard.decided_for(request, view, self.demand)
         if request.auth is None and not access.is_anonymous:
-            request.user, request.auth = self.guard.user_of(access), access
+            request.user = self.guard.known_user(request, view, access)
+            request.auth = access
         return True
 
 
@@ -125,7 +128,8 @@ class Guard(django.Guard):
     ) -> None:
         """Take the options of :class:`gatekey.guard.Guard`.
 
-        :param user: finds ``request.user`` by who calls; a :class:`Caller` unless given.
+        :param user: finds ``request.user`` by who calls; a :class:`Caller` unless given. A request
+            whose user is ``None`` is refused: one who is gone, or not active any more.
         """
         super().__init__(*args, **options)
         self.user_of: Callable[[Access], Any] = user or Caller
@@ -194,11 +198,25 @@ class Guard(django.Guard):
         decision = found[0]
         access = decision.access
         if access is None:
-            # The answer is whole: no handler of the project's, and no headers of the view's.
-            view.get_exception_handler = lambda: _answer
-            view.headers = {}
-            raise Refused(decision)
+            raise self._refusal(view, decision)
         return access
+
+    def known_user(self, request: Request, view: Any, access: Access) -> Any:
+        """Find the user of a caller.
+
+        :raises Refused: there is none.
+        """
+        user = self.user_of(access)
+        if user is None:
+            own = request_of(request._request)
+            raise self._refusal(view, self._refused(own, InactiveTokenError.number))
+        return user
+
+    def _refusal(self, view: Any, decision: _Decision) -> Refused:
+        """Give a whole answer: no handler of the project's, and no headers of the view's."""
+        view.get_exception_handler = lambda: _answer
+        view.headers = {}
+        return Refused(decision)
 
 
 def demand_of(view: Any) -> _Demand | None:

@@ -6,9 +6,11 @@ No client of a framework's changes them.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import io
 import json
 import sys
+import tempfile
 import types
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -460,23 +462,38 @@ class OfAiohttp(Door):
         return Seen(int(status.split()[1]), told, body)
 
 
+def database() -> dict[str, Any]:
+    """Give a file that is gone with the process."""
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{folder.name}/users.sqlite"}
+
+
 def set_django_up() -> None:
     """Configure Django, which a process does once."""
     if settings.configured:
         return
     sys.modules["guard_urls"] = types.ModuleType("guard_urls")
     settings.configure(
-        SECRET_KEY="of the tests",
+        SECRET_KEY="of the tests, as long as those that Django makes itself",
         ALLOWED_HOSTS=["*"],
         ROOT_URLCONF="guard_urls",
         MIDDLEWARE=["gatekey.django.GuardMiddleware"],
-        INSTALLED_APPS=["rest_framework", "drf_spectacular"],
+        INSTALLED_APPS=[
+            "django.contrib.auth",
+            "django.contrib.contenttypes",
+            "rest_framework",
+            "rest_framework_simplejwt.token_blacklist",
+            "drf_spectacular",
+        ],
         REST_FRAMEWORK={
             "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
             "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
             "UNAUTHENTICATED_USER": None,
         },
-        DATABASES={},
+        DATABASES={"default": database()},
+        DEFAULT_AUTO_FIELD="django.db.models.AutoField",
+        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
         USE_TZ=True,
     )
     django.setup()

@@ -8,5 +8,6 @@ and answers, and hold no policy.
 from gatekey.guard.answer import Answer
 from gatekey.guard.base import Demands, Guard
 from gatekey.guard.events import Event
+from gatekey.guard.former import FormerTokens
 
-__all__ = ["Answer", "Demands", "Event", "Guard"]
+__all__ = ["Answer", "Demands", "Event", "FormerTokens", "Guard"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
 from gatekey._core import (
@@ -24,6 +24,7 @@ from gatekey._core import (
 )
 from gatekey.exceptions import ConfigurationError
 from gatekey.guard.events import LOG, Event, Events
+from gatekey.guard.former import found_in, looked_up
 from gatekey.guard.settings import beside, csrf_secret_at, options_of
 from gatekey.oauth import ResourceServer
 from gatekey.oauth.options import listed, mapped
@@ -42,10 +43,10 @@ if TYPE_CHECKING:
         Revocations,
         SessionTokens,
         _Clock,
-        _FormerTokens,
         _Seconds,
     )
     from gatekey.guard.events import Kind
+    from gatekey.guard.former import FormerTokens, _Found, _User
     from gatekey.guard.routes import OwnRoute
     from gatekey.oauth import DoorRule, OAuthClient, RemoteKeySet
 
@@ -137,7 +138,7 @@ class Guard:
         revocations: Revocations | None = None,
         oauth: Mapping[str, OAuthClient] | None = None,
         oauth_user: _OAuthUser | None = None,
-        former: _FormerTokens | None = None,
+        former: FormerTokens | None = None,
         on_event: Callable[[Event], object] | None = None,
         pepper_file: str | os.PathLike[str] | None = None,
         clock: _Clock | None = None,
@@ -179,7 +180,8 @@ class Guard:
             ``redirect_uri`` leads.
         :param oauth_user: is called with the name and the :class:`gatekey.FinishedLogin`, and gives
             the subject, or a mapping of the arguments of ``start_session``; ``None`` refuses.
-        :param former: tokens of what the service had before; :mod:`gatekey.simplejwt` makes them.
+        :param former: access tokens of what the service had before, until a date; those of
+            djangorestframework-simplejwt by :func:`gatekey.simplejwt.former_tokens`.
         :param on_event: is called with an :class:`gatekey.guard.Event` for each decision, log-in,
             refresh and log-out, after it; in services on event loops in another thread, so that it
             never stops the loop. What it raises is logged.
@@ -216,12 +218,15 @@ class Guard:
         if metadata_url is None and public_url and server is not None and server.metadata_path:
             metadata_url = public_url.rstrip("/") + server.metadata_path
         self._events = Events(on_event)
+        self._former = former
+        if former is not None and former.is_over(_now(clock)):
+            LOG.warning("the date of former tokens is over: all are refused, leave out `former`")
         self._remote = [] if server is None else remote_of(*server._fetches)
         self._core = _Guard(
             api_keys=self.api_keys,
             sessions=self.sessions,
             tokens=None if server is None else server._core,
-            former=former,
+            former=None if former is None else former._core,
             revocations=revocations,
             cookies=self.cookies,
             origins=[*(origin_of(url) for url in own), *(listed(origins, "origins") or [])],
@@ -324,12 +329,17 @@ class Guard:
         csrf: Literal["always", False] | None = "always" if always else False if never else None
         return _Demand(scopes=scopes, any_scopes=any_scopes, csrf=csrf, **more)
 
-    def _decide(
-        self, request: _Request, demand: _Demand, user: tuple[str, list[str]] | None = None
-    ) -> _Decision:
+    def _decide(self, request: _Request, demand: _Demand) -> _Decision:
         """Decide where it may wait."""
         with Watch(self, request) as watch:
+            user = looked_up(self, found_in(self, request))
             return watch.noted(self._core.check(request, demand, user))
+
+    async def _look_up(self, found: _Found) -> _User | None:
+        """Look up the user of a former token, on a loop."""
+        from gatekey.aio.pool import STORES
+
+        return await STORES.run(looked_up, self, found)
 
     def _refresh(self, request: _Request) -> _Decision:
         """Exchange the refresh cookie of a request."""
@@ -420,6 +430,11 @@ class Guard:
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         raise TypeError("a Guard is not pickled or copied; share it")
+
+
+def _now(clock: _Clock | None) -> float:
+    now: Any = time if clock is None else getattr(clock, "now", clock)
+    return float(now())
 
 
 class Watch:

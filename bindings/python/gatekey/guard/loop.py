@@ -14,6 +14,7 @@ from gatekey.aio.pool import STORES, Pool
 from gatekey.aio.verifier import carriers_of
 from gatekey.exceptions import OAuthError, StoreError, TransportError
 from gatekey.guard.base import Watch
+from gatekey.guard.former import found_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,15 +41,12 @@ def later(call: Callable[[], None]) -> bool:
     return True
 
 
-async def decided(
-    guard: Guard,
-    request: _Request,
-    demand: _Demand,
-    user: tuple[str, list[str]] | None = None,
-) -> _Decision:
+async def decided(guard: Guard, request: _Request, demand: _Demand) -> _Decision:
     """Decide from memory at once; what must be asked is asked by the loop, or in a thread."""
     core = guard._core
     with Watch(guard, request, later) as watch:
+        found = found_in(guard, request)
+        user = None if found is None else await guard._look_up(found)
         decision = core.try_check(request, demand, user)
         if decision is None:
             check = partial(core.check, request, demand, user)
@@ -56,7 +54,8 @@ async def decided(
                 decision = await attempted(check, carriers(guard.tokens))
             except (OAuthError, TransportError, StoreError) as error:
                 # Another server gave no answer. The core remembers that for a while, and refuses.
-                decision = core.try_check(request, demand) or core.refuse(error.number, demand)
+                decision = core.try_check(request, demand, user)
+                decision = decision or core.refuse(error.number, demand)
         return watch.noted(decision)
 
 
