@@ -170,10 +170,13 @@ class Guard(door.Guard):
 
     async def _field(self, request: web.Request) -> str | None:
         """Give the CSRF token of a form, of which the handler can read everything again."""
-        is_form = self.csrf_form_field and request.content_type == FORM
-        if not is_form or not 0 < (request.content_length or 0) <= LONGEST_FORM:
+        if not self.csrf_form_field or request.content_type != FORM:
             return None
-        return field_of(await request.read(), self.csrf_form_field or "")
+        return field_of(await self._form(request), self.csrf_form_field)
+
+    async def _form(self, request: web.Request) -> bytes:
+        is_small = 0 < (request.content_length or 0) <= LONGEST_FORM
+        return await request.read() if is_small else b""
 
     def _own(self, route: OwnRoute) -> Callable[[web.Request], Any]:
         async def handler(request: web.Request) -> web.StreamResponse:
@@ -182,6 +185,7 @@ class Guard(door.Guard):
                 request.match_info.get("family", ""),
                 request.rel_url.raw_query_string,
                 "; ".join(request.headers.getall("Cookie", [])),
+                await self._form(request) if route.takes_form else b"",
             )
             return response_of(await answered(self, route, asked))
 

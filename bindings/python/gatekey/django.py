@@ -38,7 +38,7 @@ from gatekey.exceptions import ConfigurationError
 from gatekey.guard import base, door
 from gatekey.guard.answer import Answer, cookies_of, joined
 from gatekey.guard.base import FORM, mark_of, marked, tokens_of, unguarded
-from gatekey.guard.door import access_of
+from gatekey.guard.door import LONGEST_FORM, access_of
 from gatekey.guard.former import looked_up
 from gatekey.guard.loop import decided
 from gatekey.guard.routes import Asked
@@ -78,7 +78,10 @@ class Guard(door.Guard):
         :param prefix: where refresh, log-out and devices are, below the place of this list, which
             belongs into the `urlpatterns` of the project itself.
         """
-        return [self._own(route) for route in self.own_routes("/" + prefix.strip("/"))]
+        found: dict[str, list[OwnRoute]] = {}
+        for route in self.own_routes("/" + prefix.strip("/")):
+            found.setdefault(route.path, []).append(route)
+        return [self._own(routes) for routes in found.values()]
 
     def log_in(
         self,
@@ -167,20 +170,28 @@ class Guard(door.Guard):
 
         return wrapper
 
-    def _own(self, route: OwnRoute) -> URLPattern:
+    def _own(self, routes: list[OwnRoute]) -> URLPattern:
+        """Give the pattern of a path, with a route for each of its methods."""
+        methods = {route.method: route for route in routes}
+        first = routes[0]
+
         def view(request: HttpRequest, family: str = "") -> HttpResponse:
-            if request.method != route.method:
-                return response_of(Answer(405, (("Allow", route.method),)))
+            route = methods.get(request.method or "")
+            if route is None:
+                return response_of(Answer(405, (("Allow", ", ".join(methods)),)))
+            length = request.META.get("CONTENT_LENGTH") or ""
+            is_small = length.isdigit() and int(length) <= LONGEST_FORM
             query, cookies = (
                 request.META.get("QUERY_STRING", ""),
                 request.META.get("HTTP_COOKIE", ""),
             )
-            asked = Asked(request_of(request), family, query, cookies)
-            return response_of(route.handle(self, asked))
+            form = request.body if route.takes_form and is_small else b""
+            asked = Asked(request_of(request), family, query, cookies, form)
+            return response_of(route.answer(self, asked))
 
-        path = route.path.lstrip("/").replace("{family}", "<family>")
+        path = first.path.lstrip("/").replace("{family}", "<family>")
         made = marked(csrf_exempt(view), self.demand(public=True))
-        own: Any = url_path(path, made, name=route.name)
+        own: Any = url_path(path, made, name=first.name)
         return cast("URLPattern", own)
 
 

@@ -27,7 +27,7 @@ from gatekey.exceptions import ConfigurationError
 from gatekey.guard import door
 from gatekey.guard.answer import Answer, cookies_of, joined
 from gatekey.guard.base import FORM, mark_of, marked, tokens_of, unguarded
-from gatekey.guard.door import access_of
+from gatekey.guard.door import LONGEST_FORM, access_of
 from gatekey.guard.routes import Asked
 
 if TYPE_CHECKING:
@@ -174,8 +174,10 @@ class Guard(door.Guard):
         def view(family: str = "") -> Response:
             environ = request.environ
             query, cookies = environ.get("QUERY_STRING", ""), environ.get("HTTP_COOKIE", "")
-            asked = Asked(_Request.of_wsgi(environ), family, query, cookies)
-            return response_of(route.handle(self, asked))
+            is_read = route.takes_form and 0 < (request.content_length or 0) <= LONGEST_FORM
+            form = request.get_data() if is_read else b""
+            asked = Asked(_Request.of_wsgi(environ), family, query, cookies, form)
+            return response_of(route.answer(self, asked))
 
         marked(view, self.demand(public=True))
         path = route.path.replace("{family}", "<family>")

@@ -203,10 +203,8 @@ class Guard(door.Guard):
     def _is_small_form(self, scope: Scope) -> bool:
         if not self.csrf_form_field or scope["type"] != "http":
             return False
-        headers = dict(scope["headers"])
-        kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        length = headers.get(b"content-length", b"")
-        return kind == FORM.encode() and length.isdigit() and int(length) <= LONGEST_FORM
+        kind = dict(scope["headers"]).get(b"content-type", b"").partition(b";")[0]
+        return kind.strip().lower() == FORM.encode() and is_small(scope)
 
     def _guarding(self, endpoint: T, demand: _Demand) -> T:
         if mark_of(endpoint) is not None:
@@ -263,6 +261,7 @@ class Guard(door.Guard):
                 request.path_params.get("family", ""),
                 request.scope["query_string"].decode("latin-1"),
                 "; ".join(request.headers.getlist("cookie")),
+                await request.body() if route.takes_form and is_small(request.scope) else b"",
             )
             return response_of(await answered(self, route, asked))
 
@@ -307,6 +306,12 @@ class _OwnRoute(Route):
         if self.path.partition("{")[0] not in scope.get("path", ""):
             return Match.NONE, {}
         return super().matches(scope)
+
+
+def is_small(scope: Scope) -> bool:
+    """Tell whether a body is so small that it may be read before the endpoint reads it."""
+    length = dict(scope["headers"]).get(b"content-length", b"")
+    return length.isdigit() and int(length) <= LONGEST_FORM
 
 
 def _is_function(thing: object) -> bool:

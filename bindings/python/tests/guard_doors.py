@@ -93,6 +93,7 @@ class Door:
         self.world = World(self.guard_class, folder, options)
         self.guard: Any = self.world.guard
         self.calls: list[str] = []
+        self.logins: list[Any] = []
         self.lets_in = True
         self.build()
 
@@ -453,7 +454,7 @@ class OfAiohttp(Door):
             lines.append("Host: shop.example")
         lines += [f"{name}: {value}" for name, value in headers]
         reader, writer = await asyncio.open_connection(self.server.host, self.server.port)
-        writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
+        writer.write("\r\n".join([*lines, "", ""]).encode("latin-1") + more.get("body", b""))
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
         writer.close()
         await writer.wait_closed()

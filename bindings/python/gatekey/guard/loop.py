@@ -76,4 +76,4 @@ def carriers(server: ResourceServer | aio.ResourceServer | None) -> Callable[[st
 
 async def answered(guard: Guard, route: OwnRoute, asked: Asked) -> Answer:
     """Answer a request to a route of the guard's own."""
-    return await STORES.run(route.handle, guard, asked)
+    return await STORES.run(route.answer, guard, asked)

@@ -8,13 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from gatekey.exceptions import (
-    AccessDeniedError,
-    InvalidTokenError,
-    OAuthError,
-    SessionNotFoundError,
-    TransportError,
-)
+from gatekey.exceptions import AccessDeniedError, GatekeyError, UsageError
 from gatekey.guard.answer import Answer, cookies_of
 
 if TYPE_CHECKING:
@@ -40,6 +34,8 @@ class Asked:
     query: str = ""
     cookies: str = ""
     """The ``Cookie`` header; several of them joined with ``; ``."""
+    form: bytes = b""
+    """The body, where the route takes a form."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,15 @@ class OwnRoute:
     method: str
     path: str
     handle: _Handle
-    """Answers a request. May wait."""
+    takes_form: bool = False
+    """Whether the body is read: a form of at most ``LONGEST_FORM`` bytes, or nothing of it."""
+
+    def answer(self, guard: Guard, asked: Asked) -> Answer:
+        """Answer a request. May wait."""
+        try:
+            return self.handle(guard, asked)
+        except GatekeyError as error:  # the store is gone, for example
+            return Answer.of(guard._refused(asked.request, error.number))
 
 
 def own_routes(guard: Guard, prefix: str) -> list[OwnRoute]:
@@ -76,6 +80,8 @@ def own_routes(guard: Guard, prefix: str) -> list[OwnRoute]:
         found += [
             OwnRoute(f"gatekey_log_in_{provider}", "GET", f"{at}/log-in", begin),
             OwnRoute(f"gatekey_callback_{provider}", "GET", f"{at}/callback", finish),
+            # Of providers that answer by a form (Apple).
+            OwnRoute(f"gatekey_answer_{provider}", "POST", f"{at}/callback", finish, True),
         ]
     if guard.key_ring is not None:
         found.append(OwnRoute("gatekey_jwks", "GET", "/.well-known/jwks.json", _jwks))
@@ -152,11 +158,8 @@ def _list_devices(_: Guard, sessions: Sessions, access: Access, __: str) -> Answ
     return Answer.json({"devices": devices})
 
 
-def _end_one(guard: Guard, sessions: Sessions, access: Access, family: str) -> Answer:
-    try:
-        sessions.end_by_id(family, access.subject or "")
-    except SessionNotFoundError as error:
-        return Answer.of(guard._core.refuse(error.number, guard.demand(public=True)))
+def _end_one(_: Guard, sessions: Sessions, access: Access, family: str) -> Answer:
+    sessions.end_by_id(family, access.subject or "")
     return Answer.nothing([("Cache-Control", "no-store")])
 
 
@@ -168,26 +171,35 @@ _end_device = _by_session(_end_one)
 
 def _begin(_: Guard, asked: Asked, client: OAuthClient) -> Answer:
     return_to = dict(parse_qsl(asked.query)).get("return_to", "/")
-    begun = client.begin(return_to=return_to, cookies=asked.cookies)
+    try:
+        begun = client.begin(return_to=return_to, cookies=asked.cookies)
+    except UsageError:  # it is too long for the cookie
+        begun = client.begin(return_to="/", cookies=asked.cookies)
     return _redirect(begun.url, begun.set_cookies)
 
 
 def _finish(provider: str, client: OAuthClient, guard: Guard, asked: Asked) -> Answer:
     """Finish a log-in that this browser has begun; of another browser's nothing is changed."""
+    callback = asked.form.decode("utf-8", "replace") if asked.form else "?" + asked.query
     try:
-        login = client.finish("?" + asked.query, asked.cookies)
-        subject = guard.user_of_login(provider, login)
-        if subject is None:
-            raise AccessDeniedError("The program knows no user by this log-in.")
-    except (OAuthError, TransportError, InvalidTokenError) as error:
-        refused = Answer.of(guard._refused(asked.request, error.number))
-        over = client.end_login("?" + asked.query)
-        cookies = [] if over is None else [("Set-Cookie", over)]
-        return Answer(refused.status, (*refused.headers, *cookies), refused.body)
+        login = client.finish(callback, asked.cookies)
+    except GatekeyError as error:
+        return _over(guard, asked, error.number, client, callback)
+    subject = guard.user_of_login(provider, login)
+    if subject is None:
+        return _over(guard, asked, AccessDeniedError.number, client, callback)
     about: dict[str, Any] = {"subject": subject} if isinstance(subject, str) else dict(subject)
     decision = guard._log_in(asked.request, about.pop("subject"), **about)
     session = [value for name, value in decision.headers if name == "Set-Cookie"]
     return _redirect(login.return_to, [*login.set_cookies, *session])
+
+
+def _over(guard: Guard, asked: Asked, number: int, client: OAuthClient, callback: str) -> Answer:
+    """Refuse, and end this log-in alone."""
+    refused = Answer.of(guard._refused(asked.request, number))
+    over = client.end_login(callback)
+    cookies = [] if over is None else [("Set-Cookie", over)]
+    return Answer(refused.status, (*refused.headers, *cookies), refused.body)
 
 
 def _redirect(url: str, cookies: Iterable[str]) -> Answer:
