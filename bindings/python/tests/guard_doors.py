@@ -12,6 +12,7 @@ import json
 import sys
 import tempfile
 import types
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +23,9 @@ from django.conf import settings
 from fastapi import FastAPI
 from flask import Flask
 from guard_world import World
+from litestar import Litestar
+from litestar import Request as LitestarRequest
+from litestar.handlers import HTTPRouteHandler
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -32,6 +36,7 @@ import gatekey.django
 import gatekey.drf
 import gatekey.fastapi
 import gatekey.flask
+import gatekey.litestar
 import gatekey.starlette
 from gatekey import Access
 
@@ -80,7 +85,7 @@ class Seen:
         return json.loads(self.body)
 
 
-class Door:
+class Door(ABC):
     """A service in one framework."""
 
     is_asgi = True
@@ -97,8 +102,9 @@ class Door:
         self.lets_in = True
         self.build()
 
+    @abstractmethod
     def build(self) -> None:
-        raise NotImplementedError
+        """Make the application."""
 
     def requires(self, demand: dict[str, Any]) -> Any:
         scopes = demand.get("scopes", ())
@@ -266,6 +272,39 @@ class OfFastApi(Door):
         endpoint.__annotations__["who"] = Annotated[Access, guarding]
         for method in ("GET", "POST", "OPTIONS"):
             self.app.add_api_route(path, endpoint, methods=[method])
+
+
+class OfLitestar(Door):
+    guard_class = gatekey.litestar.Guard
+
+    def build(self) -> None:
+        handlers = [self.route(path, self.requires(demand)) for path, demand in ROUTES.items()]
+        for path, demand in PUBLIC.items():
+            handlers.append(self.route(path, self.guard.public(**demand)))
+
+        async def log_in(request: Any) -> dict[str, str]:
+            await self.guard.log_in(request, "alice", scopes=["orders:read"])
+            return {}
+
+        handlers.append(self.made("/log-in", ["POST"], self.guard.public(), log_in))
+        plugins = [self.guard.plugin()]
+        self.app: Any = Litestar([*handlers, *self.more()], plugins=plugins, openapi_config=None)
+
+    def more(self) -> list[Any]:
+        return []
+
+    def route(self, path: str, guarding: Any) -> HTTPRouteHandler:
+        async def endpoint(request: Any) -> dict[str, Any]:
+            self.seen(path)
+            return shown(self.guard.access(request))
+
+        return self.made(path, ["GET", "POST", "OPTIONS"], guarding, endpoint)
+
+    def made(self, path: str, methods: Any, guarding: Any, endpoint: Any) -> HTTPRouteHandler:
+        endpoint.__annotations__["request"] = LitestarRequest
+        endpoint.__annotations__["return"] = dict
+        handler = HTTPRouteHandler(path, http_method=methods, guards=[guarding], status_code=200)
+        return handler(endpoint)
 
 
 class OfFlask(Door):
@@ -504,6 +543,7 @@ DOORS: dict[str, type[Door]] = {
     "fastapi": OfFastApi,
     "starlette": OfStarlette,
     "aiohttp": OfAiohttp,
+    "litestar": OfLitestar,
     "flask": OfFlask,
     "django": OfDjango,
     "django async": OfDjangoAsync,

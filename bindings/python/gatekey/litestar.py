@@ -1,0 +1,311 @@
+"""The guard for Litestar.
+
+::
+
+    from gatekey.litestar import Guard
+
+    auth = Guard("sqlite:///auth.sqlite", issuer="https://shop.example", cookies=True)
+
+    @get("/orders", guards=[auth.requires("orders:read")])
+    async def orders(request: Request) -> dict[str, str | None]:
+        return {"subject": auth.access(request).subject}
+
+    app = Litestar([orders], plugins=[auth.plugin()])
+
+``requires`` and ``public`` are guards of Litestar's: of a handler, a controller, a router or a
+whole application, of websockets and mounted applications, too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from litestar import Request, Response, WebSocket
+from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
+from litestar.plugins import InitPluginProtocol
+from litestar.response.base import ASGIResponse
+
+from gatekey._core import Access, _Request
+from gatekey.aio.pool import STORES
+from gatekey.guard import base
+from gatekey.guard.answer import Answer, cookies_of, with_headers
+from gatekey.guard.base import FORM, tokens_of, unguarded
+from gatekey.guard.door import LONGEST_FORM, access_of, field_of
+from gatekey.guard.loop import answered, decided
+from gatekey.guard.routes import Asked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from litestar import Litestar
+    from litestar.config.app import AppConfig
+    from litestar.connection import ASGIConnection
+    from litestar.handlers.base import BaseRouteHandler
+    from litestar.types import Message, Scope
+    from typing_extensions import Unpack
+
+    from gatekey._core import SessionTokens, _Decision, _Demand
+    from gatekey.guard.base import Demands
+    from gatekey.guard.routes import OwnRoute
+
+    _Connection = ASGIConnection[Any, Any, Any, Any]
+
+DECIDED = "gatekey"
+"""The member of a scope that holds what was decided about it."""
+COOKIES = "gatekey.cookies"
+"""The one that holds the headers which the answer sets cookies with."""
+OF_LITESTAR = ("litestar._openapi.plugin", "litestar.openapi.plugins", "litestar.routes.http")
+"""Where Litestar makes handlers of its own: of the API's document, and those for OPTIONS."""
+
+__all__ = ["Access", "Guard", "Refused"]
+
+
+class Refused(Exception):  # noqa: N818 - it is an answer
+    """A request was refused; the plugin adds the handler that answers it."""
+
+    def __init__(self, decision: _Decision) -> None:
+        """Take what was decided."""
+        super().__init__(f"refused with {decision.status}")
+        self.answer = Answer.of(decision)
+        self.error = decision.error
+
+
+class _Requires:
+    """A guard of Litestar's."""
+
+    def __init__(self, guard: Guard, demand: _Demand) -> None:
+        self.guard, self.demand = guard, demand
+
+    async def __call__(self, connection: _Connection, _: BaseRouteHandler) -> None:
+        """Decide."""
+        own = self.guard
+        decision = await decided(own, await own._request(connection), self.demand)
+        scope: Any = connection.scope
+        scope.setdefault(DECIDED, []).append(decision)
+        if decision.is_allowed:
+            return
+        if isinstance(connection, WebSocket):
+            # It is closed before it is accepted; 4401, 4403 and so on.
+            raise HTTPException(status_code=decision.status, detail="refused")
+        raise Refused(decision)
+
+
+class Guard(base.Guard):
+    """One decision at every door of a Litestar application; see :class:`gatekey.guard.Guard`."""
+
+    def requires(self, *scopes: str, **demands: Unpack[Demands]) -> _Requires:
+        """Give a guard for ``guards=[...]``.
+
+        :param scopes: every one of these must have been granted; see
+            :class:`gatekey.guard.Demands` for what else can be demanded.
+        """
+        return _Requires(self, self.demand(*scopes, **demands))
+
+    def public(
+        self, *, limits: Mapping[str, str] | None = None, own_pages: bool = False
+    ) -> _Requires:
+        """Give a guard that is open to all callers.
+
+        :param limits: names and rates for each address.
+        :param own_pages: whether what changes something comes from pages of this service alone: for
+            log-ins, so that no other site logs its visitors in as a user of its choice.
+        """
+        return _Requires(self, self.demand(public=True, limits=limits, own_pages=own_pages))
+
+    def access(self, connection: _Connection) -> Access:
+        """Say who calls: what was decided about this request or websocket.
+
+        :raises UsageError: nothing was decided about it.
+        """
+        return access_of(last_of(connection.scope))
+
+    def plugin(self, *, prefix: str = "/auth", public: Iterable[str] = ()) -> InitPluginProtocol:
+        """Give the plugin with the guard's own routes, and the answers of refusals.
+
+        The start of the application fails if a handler has neither ``requires`` nor ``public``.
+
+        :param prefix: where refresh, log-out and devices are.
+        :param public: names of handlers that are public.
+        """
+        return _Plugin(self, prefix, frozenset(public))
+
+    async def log_in(
+        self,
+        request: _Connection,
+        subject: str,
+        *,
+        scopes: str | Iterable[str] = (),
+        claims: Mapping[str, object] | None = None,
+        meta: Mapping[str, object] | None = None,
+    ) -> SessionTokens:
+        """Start the session of a subject that has logged in; the answer sets its cookies.
+
+        :param scopes: what its access tokens grant.
+        :param claims: what else they say.
+        :param meta: the program's own notes.
+        """
+        client = request.headers.get("user-agent")
+        about = {"scopes": scopes, "claims": claims, "client": client, "meta": meta}
+        own = _Request.of_asgi(cast("Any", request.scope))
+        decision = await STORES.run(self._log_in, own, subject, **about)
+        _set(request.scope, cookies_of(decision.headers))
+        return tokens_of(decision)
+
+    async def log_out(self, request: _Connection) -> None:
+        """End the session of the request; the answer clears its cookies.
+
+        :raises Refused: there is none, or the request is not of a page of this service.
+        """
+        own = _Request.of_asgi(cast("Any", request.scope))
+        decision = await STORES.run(self._log_out, own)
+        if not decision.is_allowed:
+            raise Refused(decision)
+        _set(request.scope, cookies_of(decision.headers))
+
+    def form_token(self, request: _Connection) -> str:
+        """Give the CSRF token of a page with a log-in form; the answer sets its cookie.
+
+        Only browsers of before 2023 need it, where the form's route is ``public(own_pages=True)``.
+        """
+        token, set_cookie = self._core.form_token(_Request.of_asgi(cast("Any", request.scope)))
+        _set(request.scope, [] if set_cookie is None else [("Set-Cookie", set_cookie)])
+        return token
+
+    # ---- how ----
+
+    async def _request(self, connection: _Connection) -> _Request:
+        """Give a request with the CSRF token of a form, which the handler can read again."""
+        scope: Any = connection.scope
+        field = None
+        if self.csrf_form_field and isinstance(connection, Request):
+            kind = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if kind == FORM and _is_small(connection):
+                field = field_of(await connection.body(), self.csrf_form_field)
+        return _Request.of_asgi(scope, field)
+
+    def _own(self, route: OwnRoute) -> HTTPRouteHandler:
+        async def handler(request: Request[Any, Any, Any]) -> ASGIResponse:
+            is_read = route.takes_form and _is_small(request)
+            scope: Any = request.scope
+            asked = Asked(
+                _Request.of_asgi(scope),
+                request.path_params.get("family", ""),
+                scope["query_string"].decode("latin-1"),
+                "; ".join(request.headers.getall("cookie", [])),
+                await request.body() if is_read else b"",
+            )
+            return response_of(await answered(self, route, asked))
+
+        handler.__annotations__ = {"request": Request, "return": ASGIResponse}
+        return HTTPRouteHandler(
+            route.path.replace("{family}", "{family:str}"),
+            http_method=cast("Any", [route.method]),
+            guards=[self.public()],
+            name=route.name,
+            status_code=200,
+            include_in_schema=False,
+        )(handler)
+
+
+class _Plugin(InitPluginProtocol):
+    """Adds what a guard needs when an application is made."""
+
+    def __init__(self, guard: Guard, prefix: str, public: frozenset[str]) -> None:
+        self._guard, self._prefix, self._public = guard, prefix, public
+        self._seen = -1
+
+    def on_app_init(self, app_config: AppConfig) -> AppConfig:
+        """Add it."""
+        own = [self._guard._own(route) for route in self._guard.own_routes(self._prefix)]
+        app_config.route_handlers = [*app_config.route_handlers, *own]
+        handler: Any = answer_refusal
+        app_config.exception_handlers = {**app_config.exception_handlers, Refused: handler}
+        app_config.before_send.append(cast("Any", _add_headers))
+        app_config.on_startup.append(cast("Any", self._check))
+        app_config.middleware = [self._doors, *app_config.middleware]
+        return app_config
+
+    def _check(self, app: Litestar) -> None:
+        """Look at all handlers, again when there are more.
+
+        :raises ConfigurationError: one has no guard.
+        """
+        if len(app.routes) != self._seen:
+            without = sorted(set(_without(app, self._public)))
+            if without:
+                raise unguarded(without)
+            self._seen = len(app.routes)
+
+    def _doors(self, app: Any) -> Any:
+        async def doors(scope: Any, receive: Any, send: Any) -> None:
+            self._check(scope["litestar_app"])
+            await app(scope, receive, send)
+
+        return doors
+
+
+def _without(app: Litestar, public: frozenset[str]) -> Iterator[str]:
+    """Name the handlers that have no guard."""
+    for route in app.routes:
+        own: Any = route
+        for handler in getattr(own, "route_handlers", None) or [own.route_handler]:
+            layers = (guard for layer in handler.ownership_layers for guard in layer.guards or ())
+            is_guarded = any(isinstance(guard, _Requires) for guard in layers)
+            is_of_litestar = getattr(handler.fn, "__module__", "") in OF_LITESTAR
+            if not (is_guarded or is_of_litestar or handler.name in public):
+                yield f"{route.path} ({handler.fn.__name__})"
+
+
+def last_of(scope: Scope) -> _Decision | None:
+    """Give what was last decided about a scope."""
+    own: Any = scope
+    found: list[_Decision] = own.get(DECIDED) or []
+    return found[-1] if found else None
+
+
+def response_of(answer: Answer) -> ASGIResponse:
+    """Make a response, with its headers as they are."""
+    headers = [(name.lower(), value) for name, value in answer.headers]
+    return ASGIResponse(body=answer.body, status_code=answer.status, headers=headers)
+
+
+class _Whole(Response[bytes]):
+    """A response that is an answer as it is."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(b"")
+        self._answer = answer
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> ASGIResponse:
+        return response_of(self._answer)
+
+
+def answer_refusal(_: Request[Any, Any, Any], error: Refused) -> Response[bytes]:
+    """Answer a request whose guard has raised :class:`Refused`."""
+    return _Whole(error.answer)
+
+
+def _is_small(request: Request[Any, Any, Any]) -> bool:
+    length = request.headers.get("content-length", "")
+    return length.isdigit() and int(length) <= LONGEST_FORM
+
+
+def _set(scope: Scope, headers: list[tuple[str, str]]) -> None:
+    own: Any = scope
+    own.setdefault(COOKIES, []).extend(headers)
+
+
+async def _add_headers(message: Message, scope: Scope) -> None:
+    """Add what goes with an answer: names of `Vary`, rates, and the cookies of a log-in."""
+    own: Any = message
+    if not own["type"].endswith("response.start"):
+        return
+    kept: Any = scope
+    headers = list(own.get("headers", ()))
+    headers += [
+        (name.lower().encode("latin-1"), value.encode("latin-1"))
+        for name, value in kept.get(COOKIES, ())
+    ]
+    decision = last_of(scope)
+    own["headers"] = headers if decision is None else with_headers(headers, decision)
