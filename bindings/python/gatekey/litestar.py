@@ -91,6 +91,13 @@ class _Requires:
         raise Refused(decision)
 
 
+class _Own(_Requires):
+    """Marks the guard's own routes, which decide by themselves."""
+
+    async def __call__(self, connection: _Connection, _: BaseRouteHandler) -> None:
+        """Decide nothing."""
+
+
 class Guard(base.Guard):
     """One decision at every door of a Litestar application; see :class:`gatekey.guard.Guard`."""
 
@@ -201,7 +208,7 @@ class Guard(base.Guard):
         return HTTPRouteHandler(
             route.path.replace("{family}", "{family:str}"),
             http_method=cast("Any", [route.method]),
-            guards=[self.public()],
+            guards=[_Own(self, self.demand(public=True))],
             name=route.name,
             status_code=200,
             include_in_schema=False,

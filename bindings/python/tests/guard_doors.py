@@ -57,7 +57,11 @@ ROUTES: dict[str, dict[str, Any]] = {
     "/not/opaque": {"kinds": ["api_key", "session", "jwt"]},
 }
 """What the routes demand, in every framework."""
-PUBLIC: dict[str, dict[str, Any]] = {"/public": {}, "/limited-public": {"limits": {"p": "1/min"}}}
+PUBLIC: dict[str, dict[str, Any]] = {
+    "/public": {},
+    "/limited-public": {"limits": {"p": "1/min"}},
+    "/own-pages": {"own_pages": True},
+}
 
 
 def shown(who: Access) -> dict[str, object]:
@@ -231,6 +235,13 @@ class OfStarlette(Door):
             return response
 
         routes.append(Route("/log-in", self.guard.public(log_in), methods=["POST"]))
+
+        async def form(request: Request) -> JSONResponse:
+            response = JSONResponse({})
+            response.headers["x-token"] = self.guard.form_token(request, response)
+            return response
+
+        routes.append(Route("/form", self.guard.public(form)))
         self.app: Any = Starlette(routes=[*routes, *self.more()])
         self.guard.install(self.app)
 
@@ -262,6 +273,13 @@ class OfFastApi(Door):
         log_in.__annotations__ = {"request": Request, "response": Response}
         public = [self.guard.public()]
         self.app.add_api_route("/log-in", log_in, methods=["POST"], dependencies=public)
+
+        async def form(request: Request, response: Response) -> dict[str, str]:
+            response.headers["x-token"] = self.guard.form_token(request, response)
+            return {}
+
+        form.__annotations__ = {"request": Request, "response": Response}
+        self.app.add_api_route("/form", form, dependencies=public)
         self.guard.install(self.app)
 
     def route(self, path: str, guarding: Any) -> None:
@@ -287,8 +305,17 @@ class OfLitestar(Door):
             return {}
 
         handlers.append(self.made("/log-in", ["POST"], self.guard.public(), log_in))
-        plugins = [self.guard.plugin()]
-        self.app: Any = Litestar([*handlers, *self.more()], plugins=plugins, openapi_config=None)
+
+        async def form(request: Any) -> dict[str, str]:
+            return {"token": self.guard.form_token(request)}
+
+        handlers.append(self.made("/form", ["GET"], self.guard.public(), form))
+        self.app: Any = Litestar(
+            [*handlers, *self.more()],
+            plugins=[self.guard.plugin()],
+            openapi_config=None,
+            logging_config=None,
+        )
 
     def more(self) -> list[Any]:
         return []
@@ -324,6 +351,13 @@ class OfFlask(Door):
             return response
 
         self.app.add_url_rule("/log-in", "log_in", self.guard.public(log_in), methods=["POST"])
+
+        def form() -> Any:
+            response = self.app.make_response({})
+            response.headers["x-token"] = self.guard.form_token(response)
+            return response
+
+        self.app.add_url_rule("/form", "form", self.guard.public(form))
         self.guard.install(self.app)
 
     def route(self, path: str, guarding: Callable[[Any], Any]) -> None:
@@ -355,6 +389,7 @@ class OfDjango(Door):
         for path, demand in PUBLIC.items():
             self.patterns.append(self.route(url_path, path, self.guard.public(**demand)))
         self.patterns.append(url_path("log-in", self.log_in(), name="log-in"))
+        self.patterns.append(url_path("form", self.public(self.form), name="form"))
         self.patterns += [*self.guard.urls(), *self.more]
         self.start()
 
@@ -367,6 +402,13 @@ class OfDjango(Door):
             return response
 
         return self.public(view)
+
+    def form(self, request: Any) -> Any:
+        from django.http import JsonResponse
+
+        response = JsonResponse({})
+        response["x-token"] = self.guard.form_token(request, response)
+        return response
 
     def public(self, view: Any) -> Any:
         return self.guard.public(view)
@@ -460,6 +502,13 @@ class OfAiohttp(Door):
             return response
 
         self.app.router.add_post("/log-in", self.guard.public(log_in))
+
+        async def form(request: web.Request) -> web.Response:
+            response = web.json_response({})
+            response.headers["x-token"] = self.guard.form_token(request, response)
+            return response
+
+        self.app.router.add_get("/form", self.guard.public(form))
         self.guard.install(self.app)
         self.loop = asyncio.new_event_loop()
         self.server = TestServer(self.app)

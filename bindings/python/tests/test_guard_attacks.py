@@ -256,7 +256,7 @@ def test_the_log_says_why_and_no_secret(door: Door, caplog: pytest.LogCaptureFix
     assert not [text for text in said if token[:8] in text or key[0][1][-8:] in text]
 
 
-@pytest.mark.parametrize("framework", ["flask", "django", "django async", "drf"])
+@pytest.mark.parametrize("framework", DOORS)
 def test_a_form_of_a_page_without_scripts(framework: str, tmp_path: Path) -> None:
     door = DOORS[framework](tmp_path, csrf_form_field="csrf")
     jar = logged_in(door)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from pathlib import Path
@@ -432,6 +433,11 @@ class Guard:
         raise TypeError("a Guard is not pickled or copied; share it")
 
 
+def _name_of(keys: _RemoteKeySet) -> str:
+    about: dict[str, Any] = json.loads(getattr(keys, "_options", "{}"))
+    return str(about.get("issuer") or about.get("url") or "an issuer")
+
+
 def _now(clock: _Clock | None) -> float:
     now: Any = time if clock is None else getattr(clock, "now", clock)
     return float(now())
@@ -463,7 +469,7 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         for keys in self._stale:
             if not keys.wants_refresh:
-                LOG.info("fetched the keys of an issuer: %s", keys._about)
+                LOG.info("fetched the keys of %s", _name_of(keys))
 
 
 def tokens_of(decision: _Decision) -> SessionTokens:
