@@ -54,7 +54,7 @@ class Cancel(APIView):
 
 class LogIn(APIView):
     authentication_classes = [auth.authentication]
-    permission_classes = [auth.public(limits={"log-in": "5/min"})]
+    permission_classes = [auth.public(limits={"log-in": "5/min"}, own_pages=True)]
 
     def post(self, request: Request) -> Response:
         user: Any = request.data

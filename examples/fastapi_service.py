@@ -41,7 +41,7 @@ async def cancel(
     return {"cancelled": number, "by": who.subject}
 
 
-@app.post("/log-in", dependencies=[auth.public(limits={"log-in": "5/min"})])
+@app.post("/log-in", dependencies=[auth.public(limits={"log-in": "5/min"}, own_pages=True)])
 async def log_in(request: Request, response: Response, user: User) -> None:
     if USERS.get(user.name) != user.password:
         raise HTTPException(401, "No such user, or another password.")

@@ -33,7 +33,7 @@ def cancel(number: int) -> Response:
 
 
 @app.post("/log-in")
-@auth.public(limits={"log-in": "5/min"})
+@auth.public(limits={"log-in": "5/min"}, own_pages=True)
 def log_in() -> Response:
     user = request.get_json()
     if USERS.get(user["name"]) != user["password"]:

@@ -77,6 +77,10 @@ class _Requires:
     def __init__(self, guard: Guard, demand: _Demand) -> None:
         self.guard, self.demand = guard, demand
 
+    def __deepcopy__(self, _: object) -> _Requires:
+        """Give itself: controllers copy what they have."""
+        return self
+
     async def __call__(self, connection: _Connection, _: BaseRouteHandler) -> None:
         """Decide."""
         own = self.guard

@@ -14,7 +14,7 @@ import pytest
 from gatekey.testing import Issuer
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
-NAMES = ["fastapi_service", "flask_service", "drf_service"]
+NAMES = ["fastapi_service", "litestar_service", "flask_service", "drf_service"]
 # Each in a process of its own: Django is set up once, and the environment is read at import.
 PROGRAM = """
 import importlib, json, os, sys
@@ -22,7 +22,7 @@ sys.path[:0] = [{tests!r}, {examples!r}]
 from guard_doors import asgi, wsgi
 from gatekey.testing import CookieJar, new_key
 service = importlib.import_module({name!r})
-call = asgi if {name!r}.startswith("fastapi") else wsgi
+call = asgi if {name!r} in ("fastapi_service", "litestar_service") else wsgi
 
 def ask(method, path, headers=(), body=None):
     extra = {{"body": json.dumps(body).encode()}} if body else {{}}
@@ -36,9 +36,13 @@ key = [("X-API-Key", new_key(service.auth, scopes=["orders:read"]))]
 token = [("Authorization", "Bearer " + {token!r})]
 out = [ask("GET", "/orders").status]
 out += [ask("GET", "/orders", key).json, ask("GET", "/orders", token).json]
-bad = [ask("POST", "/log-in", body=dict(name="alice", password="no")).status for _ in range(4)]
-logged = ask("POST", "/log-in", body=dict(name="alice", password="correct horse battery staple"))
-out += [bad, logged.status, ask("POST", "/log-in", body=dict(name="alice", password="no")).status]
+def log_in(password, origin="https://shop.example"):
+    own = [("Origin", origin)]
+    return ask("POST", "/log-in", own, body=dict(name="alice", password=password))
+bad = [log_in("no").status for _ in range(4)]
+cross = log_in("correct horse battery staple", "https://evil.example").status
+logged = log_in("correct horse battery staple")
+out += [cross, bad, logged.status, log_in("no").status]
 jar = CookieJar()
 jar.take(logged.all("set-cookie"))
 cookie = [("Cookie", jar.header)]
@@ -70,9 +74,9 @@ def test_each_kind_of_credential(name: str, env: dict[str, str]) -> None:
     command = [sys.executable, "-P", "-c", code]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)  # noqa: S603
     assert done.returncode == 0, done.stderr
-    none, key, jwt, bad, status, late, session, forged, page, other, devices, *end = json.loads(
-        done.stdout
-    )
+    none, key, jwt, cross, *rest = json.loads(done.stdout)
+    bad, status, late, session, forged, page, other, devices, *end = rest
+    assert cross == 403
     assert none == 401
     assert (key["caller"], key["kind"]) == ("acme", "api_key")
     assert (jwt["caller"], jwt["kind"]) == ("alice", "jwt")

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from gatekey._core import _Decision, _Guard, _Request
 
 LOG = logging.getLogger("gatekey")
+# Without a handler of the program's, logging would print warnings to standard error.
+LOG.addHandler(logging.NullHandler())
 SLOW = 1.0
 """After how many seconds a decision is slow: a store or another server is."""
 
