@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
 
 ISSUER = "https://pyjwt.example"
 AUDIENCE = "gatekey-demo"
@@ -19,7 +20,7 @@ def main(directory: Path) -> None:
     claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "bob", "iat": now, "exp": now + 300}
     token = jwt.encode(claims, key, algorithm="ES256", headers={"kid": "pyjwt-1"})
 
-    jwk = jwt.algorithms.ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    jwk = ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
     jwks = {"keys": [{**jwk, "kid": "pyjwt-1", "alg": "ES256", "use": "sig"}]}
 
     directory.mkdir(parents=True, exist_ok=True)

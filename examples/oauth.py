@@ -56,7 +56,7 @@ def headers(step: BegunLogin | FinishedLogin) -> list[tuple[str, str]]:
 class Quiet(WSGIRequestHandler):
     """Logs nothing."""
 
-    def log_message(self, *_arguments: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """See BaseHTTPRequestHandler."""
 
 

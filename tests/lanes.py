@@ -115,6 +115,8 @@ def python() -> list[Lane]:
     stub_options = "--mypy-config-file ../pyproject.toml --allowlist stubtest.txt"
     lines = {
         "python types": f"{mypy} -p gatekey; {mypy} tests {examples} {server}; {mypy} {lanes_py}",
+        # As VS Code has it.
+        "python pyright": f"{PYTHON} -m pyright --pythonpath {PYTHON} {examples}",
         "python stubs": f"cd tests; {PYTHON} -m mypy.stubtest gatekey {stub_options}",
         "python lints": f"{ruff} check --quiet --config pyproject.toml {ours}; "
         f"{ruff} format --quiet --check --config pyproject.toml {ours}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from guard_doors import PEER, asgi
@@ -82,7 +82,7 @@ def test_guards_of_every_layer_and_names() -> None:
 
     class Orders(Controller):
         path = "/controller"
-        guards: ClassVar[Any] = [auth.requires()]
+        guards = [auth.requires()]  # noqa: RUF012
 
         @get()
         async def orders(self) -> dict[str, str]:

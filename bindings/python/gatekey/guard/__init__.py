@@ -1,8 +1,8 @@
 """One guard at every door: API keys, sessions, tokens of any issuer, decided in the core.
 
-The guards for frameworks are ``gatekey.fastapi.Guard``, ``gatekey.starlette.Guard``,
-``gatekey.flask.Guard``, ``gatekey.django.Guard`` and ``gatekey.drf.Guard``. They translate requests
-and answers, and hold no policy.
+The guards for frameworks are ``gatekey.fastapi.Guard``, and those of ``gatekey.starlette``,
+``.litestar``, ``.aiohttp``, ``.flask``, ``.django`` and ``.drf``. They translate requests and
+answers, and hold no policy.
 """
 
 from gatekey.guard.answer import Answer

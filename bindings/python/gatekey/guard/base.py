@@ -103,8 +103,8 @@ class Demands(TypedDict, total=False):
 class Guard:
     """One decision at every door of a service; the base of the guards for frameworks.
 
-    ``gatekey.fastapi``, ``gatekey.starlette``, ``gatekey.flask``, ``gatekey.django`` and
-    ``gatekey.drf`` each have a ``Guard`` with the options of this one.
+    ``gatekey.fastapi``, ``.starlette``, ``.litestar``, ``.aiohttp``, ``.flask``, ``.django`` and
+    ``.drf`` each have a ``Guard`` with the options of this one.
     """
 
     def __init__(
