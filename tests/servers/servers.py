@@ -80,12 +80,23 @@ def command(name: str) -> list[str]:
 def _oidc_provider() -> list[str]:
     """Install a certified authorization server, as pinned in its package-lock.json."""
     lack = "Node.js is missing (Debian packages nodejs and npm)"
-    _need(lack, "node=nodejs", "npm")
+    need(lack, "node=nodejs", "npm")
     # Old ones start it, and fail then: it parses addresses with what came late to Node.js 20.
     late = ["node", "-e", 'process.exit(typeof URL.parse === "function" ? 0 : 1)']
     if subprocess.run(late, check=False).returncode:  # noqa: S603
         raise UnavailableError("a newer Node.js is needed, 20.19 or later")
-    source, folder = HERE / "oidc-provider", TARGET / "oidc-provider"
+    folder = packages("oidc-provider")
+    source, program = HERE / "oidc-provider", folder / "server.mjs"
+    with (folder / ".lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if not program.exists() or program.read_bytes() != (source / program.name).read_bytes():
+            shutil.copy(source / program.name, folder)
+    return ["node", str(program)]
+
+
+def packages(name: str) -> Path:
+    """Give the folder with the packages of npm that a package-lock.json here pins."""
+    source, folder = HERE / name, TARGET / name
     folder.mkdir(parents=True, exist_ok=True)
     lock = source / "package-lock.json"
     with (folder / ".lock").open("w") as held:
@@ -95,9 +106,9 @@ def _oidc_provider() -> list[str]:
         if not installed.exists() or installed.read_bytes() != lock.read_bytes():
             if failed.exists() and time.time() - failed.stat().st_mtime < PAUSE:
                 raise UnavailableError("its packages could not be fetched a moment ago")
-            print("servers: installing oidc-provider", file=sys.stderr, flush=True)
-            for name in ("package.json", "package-lock.json"):
-                shutil.copy(source / name, folder)
+            print(f"servers: installing {name}", file=sys.stderr, flush=True)
+            for file in ("package.json", "package-lock.json"):
+                shutil.copy(source / file, folder)
             quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
             patience = ["--fetch-retries=1", "--fetch-timeout=20000"]
             with (folder / "npm.log").open("w") as log:
@@ -107,13 +118,14 @@ def _oidc_provider() -> list[str]:
                 failed.touch()
                 raise UnavailableError(f"its packages cannot be fetched (see {log.name})")
             shutil.copy(lock, installed)
-        program = folder / "server.mjs"
-        if not program.exists() or program.read_bytes() != (source / program.name).read_bytes():
-            shutil.copy(source / program.name, folder)
-    return ["node", str(program)]
+    return folder
 
 
-def _need(lack: str, *programs: str) -> None:
+def need(lack: str, *programs: str) -> None:
+    """See to it that these programs of Debian's are there.
+
+    :raises UnavailableError: one cannot be had.
+    """
     done = subprocess.run([ROOT / "tests/need.sh", *programs], stdout=sys.stderr, check=False)  # noqa: S603
     if done.returncode:
         raise UnavailableError(lack)

@@ -75,6 +75,7 @@ __all__ = [
     "Verifier",
     "_Decision",
     "_Demand",
+    "_FormerTokens",
     "_Guard",
     "_OAuthClient",
     "_Operation",
@@ -608,7 +609,11 @@ class ApiKeys:
         tenant: str | None = None,
         actor: str | None = None,
     ) -> ApiKeyRecord:
-        """Revokes the key for good. The record as it is now."""
+        """Revokes the key for good. The record as it is now.
+
+        With `owned_by`, here and in the other calls about one key, another owner's key is one that does not exist, and so is
+        one of another `tenant`; none, for keys without. For users who choose a key by its id, which is public.
+        """
     def disable(
         self,
         id: str,
@@ -991,7 +996,11 @@ class Sessions:
         not given: these stay, and all others are done.
         """
     def end_all(self, subject: str, *, but: str | None = None) -> int:
-        """Ends all sessions of a subject and revokes what access tokens it has; how many sessions."""
+        """Ends all sessions of a subject and revokes what access tokens it has; how many sessions.
+
+        With `but`, the id of one of them, that one is kept and not touched, and sessions that are started meanwhile are not
+        ended: `SessionNotFoundError`, also for another subject's session, or `SessionEndedError`; then none is.
+        """
     def list(self, subject: str) -> _List[SessionRecord]:
         """The live sessions of a subject, the last one used first; those whose rows were altered from outside or cannot be
         read too (`altered`).
@@ -1937,10 +1946,10 @@ class _Decision:
 
 @final
 class _FormerTokens:
-    """The access tokens of what a service had before, until a date."""
+    """The access tokens of what a service had before, until a date; an implementation detail of `gatekey.simplejwt`."""
     def __new__(
         cls,
-        keys: KeySet | KeyRing | _RemoteKeySet | Key | Iterable[Key],
+        keys: KeySet | Key | Iterable[Key],
         *,
         user_claim: str,
         until: _Moment,
@@ -1976,7 +1985,9 @@ class _Guard:
     def check(
         self, request: _Request, demand: _Demand, user: tuple[str, _List[str]] | None = None
     ) -> _Decision:
-        """Decides a request: with the GIL as far as memory goes, without it where something is waited for."""
+        """Decides a request: with the GIL as far as memory goes, without it where something is waited for. `user`: whom the
+        program has looked up, with what is granted, for former tokens.
+        """
     def former_user(self, request: _Request) -> tuple[str, str] | None:
         """Whose former token the request brings, with its claims as JSON; None if it brings none that is good by itself."""
     def address_of(self, request: _Request) -> str | None:

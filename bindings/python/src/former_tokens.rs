@@ -3,9 +3,10 @@
 use crate::args::{Text, moment};
 use crate::encode::{Default, members};
 use crate::guard::listed;
+use crate::key_set::keyset;
 use crate::options::{Span, span};
-use crate::remote_key_set::key_source;
 use pyo3::prelude::*;
+use std::sync::Arc;
 
 /// The access tokens of what a service had before, until a date; an implementation detail of `gatekey.simplejwt`.
 #[pyclass(frozen, module = "gatekey")]
@@ -24,7 +25,7 @@ impl _FormerTokens {
         audience: Option<&Bound<'_, PyAny>>,
         leeway: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let (keys, until) = (key_source(keys)?, moment(until, "until")?);
+        let (keys, until) = (Arc::new(keyset(keys)?), moment(until, "until")?);
         let mut former = gatekey::guard::FormerTokens::new(keys, user_claim.0, until);
         for (name, json) in members(claims, "claims", Default::Absent)? {
             former = former.claim(name, json);

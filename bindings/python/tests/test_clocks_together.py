@@ -394,6 +394,8 @@ CASES |= dict.fromkeys(
         "Guard(issuers=RemoteKeySet)",
         "Guard(oauth=OAuthClient)",
         "_Doors(guard=Guard)",
+        "Watch(guard=Guard)",
+        "_Plugin(guard=Guard)",
         "_Requires(guard=Guard)",
         "_Seen(guard=Guard)",
     ],

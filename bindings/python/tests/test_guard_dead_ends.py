@@ -125,7 +125,8 @@ def test_ownership_is_in_the_call() -> None:
         {"owned_by": "me"},
         {"owned_by": "me", "tenant": "t2"},
     ):
-        for call in (keys.get, keys.revoke, keys.rotate, keys.disable, keys.enable):
+        calls: list[Any] = [keys.get, keys.revoke, keys.rotate, keys.disable, keys.enable]
+        for call in calls:
             with pytest.raises(ApiKeyNotFoundError):
                 call(mine, **owner)
         with pytest.raises(ApiKeyNotFoundError):

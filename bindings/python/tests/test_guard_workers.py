@@ -98,7 +98,7 @@ def test_what_one_has_ended_all_refuse(service: Service) -> None:
     time.sleep(0.1)  # by then each looks at what another process has changed
     assert service.all_say(key) == {200}
     user = json.dumps({"name": "alice", "password": "correct horse battery staple"})
-    status, cookies = service.ask("POST", "/log-in", {}, user)
+    status, cookies = service.ask("POST", "/log-in", {"Origin": "https://shop.example"}, user)
     assert status == 200
     jar = CookieJar()
     jar.take(cookies)

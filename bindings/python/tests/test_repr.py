@@ -69,6 +69,8 @@ def things() -> Iterator[object]:
     guard = _core._Guard(api_keys=keys, sessions=sessions, cookies=cookies)
     request = _core._Request.of_asgi({"path": "/", "headers": [(b"x-api-key", b"none")]})
     demand = _core._Demand()
+    claims = {"type": "access"}
+    yield _core._FormerTokens(key, user_claim="sub", until=0, claims=claims)
     yield from (cookies, cookies.read("__Host-access=a"), guard, request, demand)
     yield from (guard.check(request, demand), guard.log_in("it's"))
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
 
     from gatekey._core import _Decision, _Guard, _Request
+
+    Kind: TypeAlias = Literal["allowed", "refused", "logged_in", "refreshed", "logged_out"]
 
 LOG = logging.getLogger("gatekey")
 # Without a handler of the program's, logging would print warnings to standard error.
 LOG.addHandler(logging.NullHandler())
 SLOW = 1.0
 """After how many seconds a decision is slow: a store or another server is."""
-
-Kind: TypeAlias = Literal["allowed", "refused", "logged_in", "refreshed", "logged_out"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Event:
     It holds no credential, and of a request nothing but the method and the path.
     """
 
-    kind: Kind
+    kind: Literal["allowed", "refused", "logged_in", "refreshed", "logged_out"]
     """``allowed`` and ``refused`` are decisions about requests; the others, what became of a
     session. A log-in, refresh or log-out that is refused is ``refused``."""
     status: int
