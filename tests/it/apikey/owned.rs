@@ -47,7 +47,7 @@ fn another_owners_key_does_not_exist() {
         let page = own.list(&filter).unwrap();
         page.records.into_iter().map(|record| record.id).collect::<Vec<_>>()
     };
-    assert_eq!(listed(KeyFilter::default()), [mine.record.id.clone()]);
+    assert_eq!(listed(KeyFilter::default()), std::slice::from_ref(&mine.record.id));
     let of_others = KeyFilter { owner: Some("you".into()), ..KeyFilter::default() };
     assert_eq!(listed(of_others), [mine.record.id], "whatever the filter says");
 }

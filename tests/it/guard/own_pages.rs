@@ -140,7 +140,7 @@ fn optional_callers_and_demands_that_contradict_themselves() {
     assert!(service.on(post().key(&service.key(|_| {})), &optional).is_allowed());
     let error = Demand::builder().own_pages().build().unwrap_err();
     assert_eq!(error.claim(), Some("own_pages"));
-    let without = Guard::builder().api_keys(service.keys.clone()).build().unwrap();
+    let without = Guard::builder().api_keys(service.keys).build().unwrap();
     let token = get().with(|request| without.form_token(request)).unwrap_err();
     assert_eq!(token.kind(), ErrorKind::InvalidConfiguration);
     assert!(!post().with(|request| without.check(request, &page())).is_allowed());

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
         _Clock,
         _Seconds,
     )
-    from gatekey.guard.events import Kind
+    from gatekey.guard.events import _Kind
     from gatekey.guard.former import FormerTokens, _Found, _User
     from gatekey.guard.routes import OwnRoute
     from gatekey.oauth import DoorRule, OAuthClient, RemoteKeySet
@@ -457,7 +457,7 @@ class Watch:
         self._started = monotonic()
         self._stale = [keys for keys in guard._remote if keys.wants_refresh]
 
-    def noted(self, decision: _Decision, kind: Kind = "allowed") -> _Decision:
+    def noted(self, decision: _Decision, kind: _Kind = "allowed") -> _Decision:
         """Report a decision, and give it."""
         guard, seconds = self._guard, monotonic() - self._started
         guard._events.report(guard._core, decision, self._request, seconds, kind, self._later)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from gatekey._core import _Decision, _Guard, _Request
 
-    Kind: TypeAlias = Literal["allowed", "refused", "logged_in", "refreshed", "logged_out"]
+    _Kind: TypeAlias = Literal["allowed", "refused", "logged_in", "refreshed", "logged_out"]
 
 LOG = logging.getLogger("gatekey")
 # Without a handler of the program's, logging would print warnings to standard error.
@@ -69,7 +69,7 @@ class Events:
         decision: _Decision,
         request: _Request | None,
         seconds: float,
-        kind: Kind,
+        kind: _Kind,
         later: Callable[[Callable[[], None]], bool] | None = None,
     ) -> None:
         """Report a decision, which stands whatever becomes of the report.
@@ -95,7 +95,7 @@ class Events:
 
 
 def _event(
-    core: _Guard, decision: _Decision, request: _Request | None, seconds: float, kind: Kind
+    core: _Guard, decision: _Decision, request: _Request | None, seconds: float, kind: _Kind
 ) -> Event:
     error: Any = decision.error
     access, tokens = decision.access, decision.tokens
