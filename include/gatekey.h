@@ -4524,7 +4524,8 @@ gk_status gk_sessions_end_all(const gk_sessions *sessions,
 
 /**
  * Ends all sessions of a subject but one, and revokes their access tokens: "log out my other
- * devices". The one that is kept is not touched; sessions that are started meanwhile are not ended.
+ * devices". The one that is kept is not touched, and sessions that are started meanwhile are not
+ * ended.
  *
  * @param sessions The sessions.
  * @param kept The session to keep, and the subject, which must be given; borrowed for the call.
