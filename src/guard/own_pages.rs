@@ -1,5 +1,5 @@
 //! Requests of callers who are not known yet, such as a log-in: that one of our own pages has
-//! caused them, so that no other site logs its visitors in as somebody of its choice.
+//! caused them, so that no other site logs its visitors in as a user of its choice.
 
 use super::request::{Read, Request};
 use super::{Guard, Inner};

@@ -119,7 +119,7 @@ fn nothing_else_that_the_key_has_signed_is_taken() {
         let named = get().bearer(&token).with(|request| service.guard.former_user(request));
         assert_eq!(named, None, "{what}");
         refused(&ask(&service, &token, &anybody()), 401);
-        // Also if the program has looked up somebody all the same.
+        // Also if the program has looked the user up.
         let scopes = [];
         let vouched =
             |request: &Request<'_>| service.guard.check(&request.user("42", &scopes), &anybody());

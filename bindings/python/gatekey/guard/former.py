@@ -31,8 +31,8 @@ class FormerTokens:
             look_up=lambda subject, claims: ["orders:read"] if is_active(subject) else None,
         )
 
-    From the date on they are refused; the service starts all the same. Who is logged out everywhere
-    is so with such a token, too. ``Access.kind`` is ``jwt``.
+    From the date on they are refused; the service still starts. A log-out everywhere ends them, too.
+    ``Access.kind`` is ``jwt``.
     """
 
     def __init__(
