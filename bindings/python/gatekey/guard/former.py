@@ -31,7 +31,7 @@ class FormerTokens:
             look_up=lambda subject, claims: ["orders:read"] if is_active(subject) else None,
         )
 
-    From the date on they are refused; the service still starts. A log-out everywhere ends them, too.
+    From the date on they are refused; the service still starts. A log-out everywhere ends them.
     ``Access.kind`` is ``jwt``.
     """
 
