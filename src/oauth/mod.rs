@@ -6,8 +6,8 @@
 //! `config`, `quirks`, `presets`, `variables`: what is known beforehand. `metadata`,
 //! `remote_key_set`: what the server publishes. `login`, `login_options`, `login_cookie`,
 //! `id_token`: signing in. `auth`, `answer`, `tokens`, `grants`: the token endpoint. `sent`: what
-//! no error may show of a request. `rescue`: the refresh token of an answer that is spoilt. `about`:
-//! users and tokens. `manager`, `slots`, `shelf`: tokens over time.
+//! no error may show of a request. `rescue`: the refresh token of an answer that is spoilt.
+//! `about`: users and tokens. `manager`, `slots`, `shelf`: tokens over time.
 
 mod about;
 mod answer;

@@ -45,8 +45,8 @@ pub trait KeyRingStore: Send + Sync {
     fn key_ring(&self, name: &str) -> Result<Option<StoredRing>>;
 
     /// The version of the ring of this name, 0 if it is not there: cheap. For each time that
-    /// another file was put in the place of the one that was open, 2^48 is added, so that an accepted older
-    /// ring is distinguished from an overtaken answer.
+    /// another file was put in the place of the one that was open, 2^48 is added, so that an
+    /// accepted older ring is distinguished from an overtaken answer.
     ///
     /// # Errors
     /// See [`KeyRingStore`].
