@@ -7653,6 +7653,1253 @@ void gk_resource_server_builder_issuer_rule(gk_resource_server_builder *builder,
                                             const gk_door_rule *rule);
 
 /*
+ * ==== Guard ====
+ *
+ * One decision for every door of a service (docs/guard.md): a request goes in as the server has
+ * it; who calls comes out, or the whole answer of a refusal.
+ */
+
+/**
+ * The request opens a websocket, or another protocol, as the server knows; an `Upgrade` header
+ * says so, too.
+ */
+#define GK_GUARD_UPGRADE 1
+
+/**
+ * The server names headers as CGI does: `X-Forwarded-For` and `X_Forwarded_For` look the same, and
+ * a client may have sent the latter.
+ */
+#define GK_GUARD_COLLAPSED_NAMES 2
+
+/**
+ * Who calls, and what they may do: gk_guard_decision_access. It belongs to the decision, is never
+ * freed, and lives as long as that. Immutable, safe to use from several threads at once.
+ */
+typedef struct gk_access gk_access;
+
+/**
+ * One decision for every door of a service: who calls, by an API key, a session in a cookie or
+ * behind `Bearer`, or a token of another issuer; or the whole answer of a refusal. Shared by
+ * reference count, safe to use from several threads at once, and usable after a fork.
+ */
+typedef struct gk_guard gk_guard;
+
+/**
+ * What is known of one request while it is decided on an event loop. Not to be used by two threads
+ * at once, and for one request only.
+ */
+typedef struct gk_guard_attempt gk_guard_attempt;
+
+/**
+ * A gk_guard while it is put together. At least one of API keys, sessions and tokens. The setters
+ * keep the first thing that was wrong, which gk_guard_builder_build reports.
+ */
+typedef struct gk_guard_builder gk_guard_builder;
+
+/**
+ * What a guard has decided: status, headers and body of a refusal; or who calls, and the headers
+ * that are added to the application's own. Immutable, safe to use from several threads at once;
+ * what it holds may be cookies, and is wiped when it is freed.
+ */
+typedef struct gk_guard_decision gk_guard_decision;
+
+/**
+ * What a route demands of its caller, for gk_guard_check: made once, when the route is, and kept
+ * with it. Shared by all threads. (gk_demand is that of gk_resource_server_check.)
+ */
+typedef struct gk_guard_demand gk_guard_demand;
+
+/**
+ * A gk_guard_demand while it is put together. The setters keep the first thing that was wrong,
+ * which gk_guard_demand_builder_build reports.
+ */
+typedef struct gk_guard_demand_builder gk_guard_demand_builder;
+
+/**
+ * The cookies of a session in a browser (RFC 6265bis): `__Host-access`, `__Host-refresh` and
+ * `__Host-csrf`. gk_guard_log_in and gk_guard_refresh set them, gk_guard_log_out clears them.
+ * Made once, shared by all threads.
+ */
+typedef struct gk_session_cookies gk_session_cookies;
+
+/**
+ * gk_session_cookies while they are put together. The setters keep the first thing that was wrong,
+ * which gk_session_cookies_builder_build reports.
+ */
+typedef struct gk_session_cookies_builder gk_session_cookies_builder;
+
+/** One of a session's cookies: one of the GK_SESSION_COOKIE_ constants. */
+typedef int32_t gk_session_cookie;
+
+/** What kind of credential let a caller in: one of the GK_ACCESS_ constants. */
+typedef int32_t gk_access_kind;
+
+/** What of a request proved who calls: one of the GK_PROVED_BY_ constants. */
+typedef int32_t gk_proved_by;
+
+/**
+ * A request as the server has it: none of it is trusted, all of it is borrowed for the call.
+ * Adapters split, join and decode nothing. {NULL, 0} for what is not there.
+ */
+typedef struct {
+    /** The method, such as POST, as it came. */
+    gk_str method;
+    /**
+     * The path that the server routes by, not an address that was put together from `Host`; it
+     * decides nothing.
+     */
+    gk_str path;
+    /**
+     * The headers in the order in which they came; a name that comes twice is there twice. NULL
+     * and 0 for none.
+     */
+    const gk_header *headers;
+    /** How many. More than 500, or 128 KiB of them, are refused (431). */
+    size_t headers_len;
+    /**
+     * Whom the socket is connected to: an address, with or without a port. A Unix socket is empty
+     * (and not NULL), `@...`, `unix:...` or a path. {NULL, 0} if it is not known.
+     */
+    gk_str peer;
+    /** The CSRF token of a form's field, for pages without scripts. The header goes first. */
+    gk_str csrf_field;
+    /** GK_GUARD_UPGRADE and GK_GUARD_COLLAPSED_NAMES, added up; 0 for none. */
+    uint32_t flags;
+} gk_guard_request;
+
+/** The cookie of the access token. */
+#define GK_SESSION_COOKIE_ACCESS 0
+
+/** The cookie of the refresh token. */
+#define GK_SESSION_COOKIE_REFRESH 1
+
+/** The cookie of the CSRF token, which scripts may read. */
+#define GK_SESSION_COOKIE_CSRF 2
+
+/** No credential: the route is public, or a credential is optional and there was none. */
+#define GK_ACCESS_ANONYMOUS 0
+
+/** An API key. */
+#define GK_ACCESS_API_KEY 1
+
+/** The access token of a session of this service's own. */
+#define GK_ACCESS_SESSION 2
+
+/** An access token that says everything itself (RFC 9068). */
+#define GK_ACCESS_JWT 3
+
+/** A token that the authorization server was asked about (RFC 7662). */
+#define GK_ACCESS_OPAQUE 4
+
+/** Nothing: the caller is anonymous. */
+#define GK_PROVED_BY_NOTHING 0
+
+/** A cookie, which browsers send with requests of other sites, too. */
+#define GK_PROVED_BY_COOKIE 1
+
+/** An API key, wherever it stood. */
+#define GK_PROVED_BY_KEY 2
+
+/** A token in `Authorization: Bearer`. */
+#define GK_PROVED_BY_BEARER 3
+
+/**
+ * Begins the cookies of sessions.
+ *
+ * @param csrf What makes and checks the CSRF tokens in one of them; copied.
+ * @param builder Receives the builder, to be freed with gk_session_cookies_builder_free; NULL if
+ * the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_session_cookies_builder_new(const gk_csrf *csrf,
+                                         gk_session_cookies_builder **builder,
+                                         gk_error *err);
+
+/**
+ * Frees a builder.
+ *
+ * @param builder The builder, which must not be used again; NULL is fine.
+ */
+void gk_session_cookies_builder_free(gk_session_cookies_builder *builder);
+
+/**
+ * What one of the cookies is called, behind `__Host-`: `access`, `refresh` and `csrf` unless set.
+ * Services on one host name, on several ports, need different names: cookies know no ports.
+ *
+ * @param builder The builder.
+ * @param which One of the GK_SESSION_COOKIE_ constants.
+ * @param name The name; copied.
+ * @param name_len Its length in bytes.
+ */
+void gk_session_cookies_builder_name(gk_session_cookies_builder *builder,
+                                     gk_session_cookie which,
+                                     const char *name,
+                                     size_t name_len);
+
+/**
+ * Sends the refresh token under this path alone, below which the routes of both refresh and
+ * log-out are. Its name begins with `__Secure-` then, because `__Host-` needs the path `/`:
+ * another host of the domain may plant such a cookie.
+ *
+ * @param builder The builder.
+ * @param path Such as `/auth`; `/` unless set; copied.
+ * @param path_len Its length in bytes.
+ */
+void gk_session_cookies_builder_refresh_path(gk_session_cookies_builder *builder,
+                                             const char *path,
+                                             size_t path_len);
+
+/**
+ * When the access token is sent with requests that other sites cause. The refresh token never is.
+ *
+ * @param builder The builder.
+ * @param when One of the GK_SAME_SITE_ constants; GK_SAME_SITE_LAX unless set.
+ */
+void gk_session_cookies_builder_same_site(gk_session_cookies_builder *builder, gk_same_site when);
+
+/**
+ * For development without HTTPS: the cookies have no Secure, and names without `__Host-`. Anyone
+ * who sees or changes the traffic has, or plants, the session.
+ *
+ * @param builder The builder.
+ */
+void gk_session_cookies_builder_danger_allow_http(gk_session_cookies_builder *builder);
+
+/**
+ * Makes the cookies.
+ *
+ * @param builder The builder, which can be used again.
+ * @param cookies Receives the cookies, to be freed with gk_session_cookies_free; NULL if the call
+ * fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if a name or the
+ * path is not acceptable, or two names are the same.
+ */
+GK_NODISCARD
+gk_status gk_session_cookies_builder_build(const gk_session_cookies_builder *builder,
+                                           gk_session_cookies **cookies,
+                                           gk_error *err);
+
+/**
+ * Frees cookies; guards that have them are not affected.
+ *
+ * @param cookies The cookies, which must not be used again; NULL is fine.
+ */
+void gk_session_cookies_free(gk_session_cookies *cookies);
+
+/**
+ * The whole name of one of the cookies, such as `__Host-csrf`: where scripts of our own pages find
+ * the CSRF token.
+ *
+ * @param cookies The cookies; NULL is fine.
+ * @param which One of the GK_SESSION_COOKIE_ constants.
+ * @return The name, lent by the handle; {NULL, 0} for another number, and for NULL.
+ */
+gk_str gk_session_cookies_name(const gk_session_cookies *cookies, gk_session_cookie which);
+
+/**
+ * The value of a `Set-Cookie` header that makes the browser forget one of the cookies: for an
+ * answer after gk_sessions_end_all. gk_guard_log_out says all three itself.
+ *
+ * @param cookies The cookies.
+ * @param which One of the GK_SESSION_COOKIE_ constants.
+ * @param header Receives the header's value, to be freed with gk_buf_free.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_session_cookies_clear(const gk_session_cookies *cookies,
+                                   gk_session_cookie which,
+                                   gk_buf *header,
+                                   gk_error *err);
+
+/**
+ * Says what kind of credential it was.
+ *
+ * @param access Who calls.
+ * @return One of the GK_ACCESS_ constants; GK_ACCESS_ANONYMOUS for NULL.
+ */
+gk_access_kind gk_access_kind_of(const gk_access *access);
+
+/**
+ * The name of what gk_access_kind_of says, for logs: `api_key`, `session`, `jwt`, `opaque`.
+ *
+ * @param access Who calls.
+ * @return The name, lent for ever; {NULL, 0} of an anonymous caller, and for NULL.
+ */
+gk_str gk_access_kind_name(const gk_access *access);
+
+/**
+ * Says what of the request proved the caller.
+ *
+ * @param access Who calls.
+ * @return One of the GK_PROVED_BY_ constants; GK_PROVED_BY_NOTHING for NULL.
+ */
+gk_proved_by gk_access_proved_by(const gk_access *access);
+
+/**
+ * Whether the caller is not known: the route is public, or a credential is optional and there was
+ * none. Nothing else is known then but perhaps the address.
+ *
+ * @param access Who calls.
+ * @return True if nothing is known; true for NULL.
+ */
+bool gk_access_is_anonymous(const gk_access *access);
+
+/**
+ * Who says so: a token's `iss`, or the server that was asked. Subjects are names of this issuer's:
+ * the same name at another one is another user.
+ *
+ * @param access Who calls.
+ * @return The issuer, lent by the decision; {NULL, 0} for an API key, for sessions whose tokens
+ * name none, and for NULL.
+ */
+gk_str gk_access_issuer(const gk_access *access);
+
+/**
+ * Who it is: a token's `sub`, an API key's owner.
+ *
+ * @param access Who calls.
+ * @return The subject, lent by the decision; {NULL, 0} if there is none, and for NULL.
+ */
+gk_str gk_access_subject(const gk_access *access);
+
+/**
+ * The tenant: an API key's own, or that of a token's claim.
+ *
+ * @param access Who calls.
+ * @return The tenant, lent by the decision; {NULL, 0} if there is none, and for NULL.
+ */
+gk_str gk_access_tenant(const gk_access *access);
+
+/**
+ * What acts for them: a token's client, an API key's id.
+ *
+ * @param access Who calls.
+ * @return The client's id, lent by the decision; {NULL, 0} if there is none, and for NULL.
+ */
+gk_str gk_access_client_id(const gk_access *access);
+
+/**
+ * How many scopes were granted.
+ *
+ * @param access Who calls.
+ * @return How many; 0 for NULL.
+ */
+size_t gk_access_scopes_len(const gk_access *access);
+
+/**
+ * Gives a scope that was granted.
+ *
+ * @param access Who calls.
+ * @param index From 0.
+ * @return The scope, lent by the decision; {NULL, 0} if there are fewer, and for NULL.
+ */
+gk_str gk_access_scope_at(const gk_access *access, size_t index);
+
+/**
+ * Whether a scope was granted.
+ *
+ * @param access Who calls.
+ * @param scope The scope.
+ * @param scope_len Its length in bytes.
+ * @return True if it was; false for NULL, and for a text that is not UTF-8.
+ */
+bool gk_access_has_scope(const gk_access *access, const char *scope, size_t scope_len);
+
+/**
+ * Until when the credential is good.
+ *
+ * @param access Who calls.
+ * @param seconds Receives seconds since 1970-01-01T00:00:00Z; 0 if it has no end. May be NULL.
+ * @return Whether it has an end; false for NULL.
+ */
+bool gk_access_expires_at(const gk_access *access, uint64_t *seconds);
+
+/**
+ * The token's claims, or the answer of the server that was asked.
+ *
+ * @param access Who calls.
+ * @return The text of one JSON object, lent by the decision; `{}` for an API key and an anonymous
+ * caller; {NULL, 0} for NULL.
+ */
+gk_str gk_access_claims_json(const gk_access *access);
+
+/**
+ * Any claim as JSON text, exactly as it was signed. Nothing is copied.
+ *
+ * @param access Who calls.
+ * @param name The claim's name, UTF-8; borrowed for the call.
+ * @param name_len Its length in bytes.
+ * @return Text lent by the decision; {NULL, 0} if there is no such claim, and for NULL.
+ */
+gk_str gk_access_claim_json(const gk_access *access, const char *name, size_t name_len);
+
+/**
+ * A string claim of any name, without the escapes of JSON.
+ *
+ * @param access Who calls.
+ * @param name The claim's name, UTF-8; borrowed for the call.
+ * @param name_len Its length in bytes.
+ * @param value Receives the text, to be freed with gk_buf_free; {NULL, 0} if the call fails. It
+ * may contain NUL bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_MISSING_CLAIM; GK_STATUS_INVALID_CLAIM if it is not a string.
+ */
+GK_NODISCARD
+gk_status gk_access_claim_str(const gk_access *access,
+                              const char *name,
+                              size_t name_len,
+                              gk_buf *value,
+                              gk_error *err);
+
+/**
+ * An integer claim of any name.
+ *
+ * @param access Who calls.
+ * @param name The claim's name, UTF-8; borrowed for the call.
+ * @param name_len Its length in bytes.
+ * @param value Receives the number; 0 if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_MISSING_CLAIM; GK_STATUS_INVALID_CLAIM if it is not a number,
+ * has a fraction or an exponent, or does not fit.
+ */
+GK_NODISCARD
+gk_status gk_access_claim_i64(const gk_access *access,
+                              const char *name,
+                              size_t name_len,
+                              int64_t *value,
+                              gk_error *err);
+
+/**
+ * A boolean claim of any name.
+ *
+ * @param access Who calls.
+ * @param name The claim's name, UTF-8; borrowed for the call.
+ * @param name_len Its length in bytes.
+ * @param value Receives the truth value; false if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_MISSING_CLAIM; GK_STATUS_INVALID_CLAIM if it is not true or
+ * false.
+ */
+GK_NODISCARD
+gk_status gk_access_claim_bool(const gk_access *access,
+                               const char *name,
+                               size_t name_len,
+                               bool *value,
+                               gk_error *err);
+
+/**
+ * The id of the API key. Its owner is gk_access_subject.
+ *
+ * @param access Who calls.
+ * @return The id, lent by the decision; {NULL, 0} if it was no API key, and for NULL.
+ */
+gk_str gk_access_key_id(const gk_access *access);
+
+/**
+ * The record of the API key, as gk_api_keys_get gives it, without a look at the store: its name,
+ * `meta`, rate and everything else.
+ *
+ * @param access Who calls.
+ * @param record Receives the record, to be freed with gk_buf_free; {NULL, 0} if it was no API key,
+ * or the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_access_key_record(const gk_access *access, gk_buf *record, gk_error *err);
+
+/**
+ * The id of the session of our own.
+ *
+ * @param access Who calls.
+ * @return The id, lent by the decision; {NULL, 0} if it was no session, and for NULL.
+ */
+gk_str gk_access_session(const gk_access *access);
+
+/**
+ * The second credential's, where the demand pairs two.
+ *
+ * @param access Who calls.
+ * @return It, which belongs to the decision; NULL if there is none, and for NULL.
+ */
+const gk_access *gk_access_other(const gk_access *access);
+
+/**
+ * The caller's address, past the proxies that are trusted.
+ *
+ * @param access Who calls.
+ * @param address Receives the address as text, to be freed with gk_buf_free; {NULL, 0} if it is
+ * not known, or the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_access_address(const gk_access *access, gk_buf *address, gk_error *err);
+
+/**
+ * Begins a demand of any caller that is known.
+ *
+ * @return The builder, to be freed with gk_guard_demand_builder_free.
+ */
+gk_guard_demand_builder *gk_guard_demand_builder_new(void);
+
+/**
+ * Frees a builder.
+ *
+ * @param builder The builder, which must not be used again; NULL is fine.
+ */
+void gk_guard_demand_builder_free(gk_guard_demand_builder *builder);
+
+/**
+ * Takes this kind of credential; several calls, several kinds. All that the guard knows unless
+ * set. One of another kind is refused before anything of it is looked at.
+ *
+ * @param builder The builder.
+ * @param kind One of the GK_ACCESS_ constants, but for GK_ACCESS_ANONYMOUS.
+ */
+void gk_guard_demand_builder_kind(gk_guard_demand_builder *builder, gk_access_kind kind);
+
+/**
+ * Demands a scope; with several calls, all of them; at most 16.
+ *
+ * @param builder The builder.
+ * @param scope The scope; copied.
+ * @param scope_len Its length in bytes.
+ */
+void gk_guard_demand_builder_scope(gk_guard_demand_builder *builder,
+                                   const char *scope,
+                                   size_t scope_len);
+
+/**
+ * Demands one of several scopes, a call for each; at most 16.
+ *
+ * @param builder The builder.
+ * @param scope The scope; copied.
+ * @param scope_len Its length in bytes.
+ */
+void gk_guard_demand_builder_any_scope(gk_guard_demand_builder *builder,
+                                       const char *scope,
+                                       size_t scope_len);
+
+/**
+ * Demands that the caller belongs to a tenant; see gk_guard_demand_in_tenant for one that a
+ * request names.
+ *
+ * @param builder The builder.
+ * @param tenant The tenant; copied.
+ * @param tenant_len Its length in bytes.
+ */
+void gk_guard_demand_builder_tenant(gk_guard_demand_builder *builder,
+                                    const char *tenant,
+                                    size_t tenant_len);
+
+/**
+ * Demands that a claim has this value; several calls of one name, any of the values. API keys have
+ * no claims.
+ *
+ * @param builder The builder.
+ * @param name The claim's name; copied.
+ * @param name_len Its length in bytes.
+ * @param json The value as JSON text, such as "\"gold\"" with its quotes; copied.
+ * @param json_len Its length in bytes.
+ */
+void gk_guard_demand_builder_claim(gk_guard_demand_builder *builder,
+                                   const char *name,
+                                   size_t name_len,
+                                   const char *json,
+                                   size_t json_len);
+
+/**
+ * Demands a way in which the user must have signed in (`acr`, RFC 9470); with several calls, one
+ * of them; at most 16.
+ *
+ * @param builder The builder.
+ * @param acr The value of `acr`; copied.
+ * @param acr_len Its length in bytes.
+ */
+void gk_guard_demand_builder_acr_value(gk_guard_demand_builder *builder,
+                                       const char *acr,
+                                       size_t acr_len);
+
+/**
+ * Demands that the user has signed in within this many seconds (`auth_time`, RFC 9470). Sessions
+ * of our own say when they were started.
+ *
+ * @param builder The builder.
+ * @param seconds How many.
+ */
+void gk_guard_demand_builder_max_age(gk_guard_demand_builder *builder, uint64_t seconds);
+
+/**
+ * Demands a token of the sign-in itself, and not of a refresh (`auth_time` and `iat` are at most
+ * 60 s apart).
+ *
+ * @param builder The builder.
+ */
+void gk_guard_demand_builder_fresh(gk_guard_demand_builder *builder);
+
+/**
+ * How many units of an API key's rate and credits the call takes.
+ *
+ * @param builder The builder.
+ * @param units 1 unless set; 0 takes none.
+ */
+void gk_guard_demand_builder_cost(gk_guard_demand_builder *builder, uint32_t units);
+
+/**
+ * How often this may be done from one address; several calls, several limits. Demands whose limits
+ * have one name count together, whatever the route. Taken when everything else has passed.
+ *
+ * @param builder The builder.
+ * @param name The name: 1 to 64 visible ASCII characters without quotes and backslashes; copied.
+ * @param name_len Its length in bytes.
+ * @param rate Such as `5/min`; copied.
+ * @param rate_len Its length in bytes.
+ */
+void gk_guard_demand_builder_limit(gk_guard_demand_builder *builder,
+                                   const char *name,
+                                   size_t name_len,
+                                   const char *rate,
+                                   size_t rate_len);
+
+/**
+ * Demands a CSRF token of a cookie's request with every method, and not only with those that may
+ * change something.
+ *
+ * @param builder The builder.
+ */
+void gk_guard_demand_builder_csrf_always(gk_guard_demand_builder *builder);
+
+/**
+ * No check for forged requests: any page that the user's browser shows can do this in the user's
+ * name.
+ *
+ * @param builder The builder.
+ */
+void gk_guard_demand_builder_danger_no_csrf(gk_guard_demand_builder *builder);
+
+/**
+ * Lets in who brings no credential; one that is there must be good.
+ *
+ * @param builder The builder.
+ */
+void gk_guard_demand_builder_optional(gk_guard_demand_builder *builder);
+
+/**
+ * Lets in everybody, and looks at no credential: for log-ins and health checks. Limits hold.
+ *
+ * @param builder The builder.
+ */
+void gk_guard_demand_builder_public(gk_guard_demand_builder *builder);
+
+/**
+ * Takes two credentials: this demand is about the one whose kind gk_guard_demand_builder_kind
+ * names, and the other is of this kind; several calls, one of several. Both must be there, and
+ * good; nothing of what the other may do is granted.
+ *
+ * @param builder The builder.
+ * @param kind One of the GK_ACCESS_ constants, but for GK_ACCESS_ANONYMOUS.
+ */
+void gk_guard_demand_builder_pair(gk_guard_demand_builder *builder, gk_access_kind kind);
+
+/**
+ * Both credentials of a pair belong to one tenant, and neither to none.
+ *
+ * @param builder The builder.
+ */
+void gk_guard_demand_builder_same_tenant(gk_guard_demand_builder *builder);
+
+/**
+ * Both credentials of a pair name one subject: an API key's owner is the other's subject. Tenants
+ * are the same too, or both have none.
+ *
+ * @param builder The builder.
+ */
+void gk_guard_demand_builder_same_subject(gk_guard_demand_builder *builder);
+
+/**
+ * Makes the demand.
+ *
+ * @param builder The builder, which can be used again.
+ * @param demand Receives the demand, to be freed with gk_guard_demand_free; NULL if the call
+ * fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION for a scope, tenant,
+ * claim, `acr` value or limit that can never be met, and for demands that contradict each other:
+ * gk_error_claim names it.
+ */
+GK_NODISCARD
+gk_status gk_guard_demand_builder_build(const gk_guard_demand_builder *builder,
+                                        gk_guard_demand **demand,
+                                        gk_error *err);
+
+/**
+ * The same demand, of callers of this tenant: for a tenant that the request names, such as in its
+ * path. A tenant without a name is nobody's.
+ *
+ * @param demand The demand.
+ * @param tenant The tenant, UTF-8; copied.
+ * @param tenant_len Its length in bytes.
+ * @param narrower Receives the other demand, to be freed with gk_guard_demand_free; NULL if the
+ * call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it is not UTF-8.
+ */
+GK_NODISCARD
+gk_status gk_guard_demand_in_tenant(const gk_guard_demand *demand,
+                                    const char *tenant,
+                                    size_t tenant_len,
+                                    gk_guard_demand **narrower,
+                                    gk_error *err);
+
+/**
+ * Whether everybody is let in, without a look at credentials: for a service that lists its routes.
+ *
+ * @param demand The demand.
+ * @return True if it is; false for NULL.
+ */
+bool gk_guard_demand_is_public(const gk_guard_demand *demand);
+
+/**
+ * Shares a demand.
+ *
+ * @param demand The demand; NULL is fine.
+ * @return Another handle to the same, to be freed with gk_guard_demand_free; NULL for NULL.
+ */
+gk_guard_demand *gk_guard_demand_clone(const gk_guard_demand *demand);
+
+/**
+ * Frees a handle to a demand.
+ *
+ * @param demand The handle, which must not be used again; NULL is fine.
+ */
+void gk_guard_demand_free(gk_guard_demand *demand);
+
+/**
+ * Begins a guard that takes nothing.
+ *
+ * @return The builder, to be freed with gk_guard_builder_free.
+ */
+gk_guard_builder *gk_guard_builder_new(void);
+
+/**
+ * Frees a builder.
+ *
+ * @param builder The builder, which must not be used again; NULL is fine.
+ */
+void gk_guard_builder_free(gk_guard_builder *builder);
+
+/**
+ * Takes these API keys: `Authorization: Api-Key` or `Bearer`, and `X-API-Key`.
+ *
+ * @param builder The builder.
+ * @param keys The keys, which are shared.
+ */
+void gk_guard_builder_api_keys(gk_guard_builder *builder, const gk_api_keys *keys);
+
+/**
+ * Takes the access tokens of these sessions, as their signer makes them: `Authorization: Bearer`,
+ * and with gk_guard_builder_cookies the session's cookie. Their tenant is in the claim `tenant`,
+ * unless the tokens of others say another.
+ *
+ * @param builder The builder.
+ * @param sessions The sessions, which are shared.
+ */
+void gk_guard_builder_sessions(gk_guard_builder *builder, const gk_sessions *sessions);
+
+/**
+ * Takes the tokens of others, as this resource server would: JWTs of issuers, and opaque tokens.
+ * What is said there of API keys holds unless gk_guard_builder_api_keys says more.
+ *
+ * @param builder The builder.
+ * @param tokens The resource server while it is put together; copied as it is now.
+ */
+void gk_guard_builder_tokens(gk_guard_builder *builder, const gk_resource_server_builder *tokens);
+
+/**
+ * Refuses tokens of others that are on this list. Those of gk_guard_builder_sessions are refused
+ * by the sessions' own.
+ *
+ * @param builder The builder.
+ * @param revocations The list, which is shared.
+ */
+void gk_guard_builder_revocations(gk_guard_builder *builder, const gk_revocations *revocations);
+
+/**
+ * The sessions are in these cookies, too; and a request that a cookie proves shows that no other
+ * site has caused it.
+ *
+ * @param builder The builder.
+ * @param cookies The cookies; copied.
+ */
+void gk_guard_builder_cookies(gk_guard_builder *builder, const gk_session_cookies *cookies);
+
+/**
+ * An origin of our own pages; several calls, several origins. Compared with what browsers say of a
+ * request (`Origin`), never with `Host`. Without any, only `Sec-Fetch-Site` is believed, and no
+ * cookie opens a websocket.
+ *
+ * @param builder The builder.
+ * @param origin Such as `https://shop.example`; copied.
+ * @param origin_len Its length in bytes.
+ */
+void gk_guard_builder_origin(gk_guard_builder *builder, const char *origin, size_t origin_len);
+
+/**
+ * Believes this proxy, or network of proxies, whom it speaks for; several calls, several.
+ *
+ * @param builder The builder.
+ * @param network An address, a network such as `10.0.0.0/8`, or `unix` for a Unix socket; copied.
+ * @param network_len Its length in bytes.
+ */
+void gk_guard_builder_trusted_proxy(gk_guard_builder *builder,
+                                    const char *network,
+                                    size_t network_len);
+
+/**
+ * The one header by which the proxies say so. For `Forwarded` (RFC 7239) its `for` is read, of any
+ * other a list of addresses. No other header is looked at.
+ *
+ * @param builder The builder.
+ * @param name `X-Forwarded-For` unless set; copied.
+ * @param name_len Its length in bytes.
+ */
+void gk_guard_builder_forwarded_header(gk_guard_builder *builder,
+                                       const char *name,
+                                       size_t name_len);
+
+/**
+ * The server drops headers with an underscore in their name, so that where names collapse
+ * (GK_GUARD_COLLAPSED_NAMES) a client cannot forge gk_guard_builder_forwarded_header. nginx does.
+ *
+ * @param builder The builder.
+ */
+void gk_guard_builder_exact_names(gk_guard_builder *builder);
+
+/**
+ * The header of API keys.
+ *
+ * @param builder The builder.
+ * @param name `X-API-Key` unless set; copied.
+ * @param name_len Its length in bytes.
+ */
+void gk_guard_builder_api_key_header(gk_guard_builder *builder, const char *name, size_t name_len);
+
+/**
+ * The header in which our own pages send the CSRF token.
+ *
+ * @param builder The builder.
+ * @param name `X-CSRF-Token` unless set; copied.
+ * @param name_len Its length in bytes.
+ */
+void gk_guard_builder_csrf_header(gk_guard_builder *builder, const char *name, size_t name_len);
+
+/**
+ * What challenges name as the realm (RFC 9110 section 11.5).
+ *
+ * @param builder The builder.
+ * @param realm 1 to 128 visible ASCII characters and spaces, without quotes and backslashes;
+ * copied.
+ * @param realm_len Its length in bytes.
+ */
+void gk_guard_builder_realm(gk_guard_builder *builder, const char *realm, size_t realm_len);
+
+/**
+ * Where gk_guard_metadata is served, for challenges (RFC 9728 section 5.1).
+ *
+ * @param builder The builder.
+ * @param url The address; copied.
+ * @param url_len Its length in bytes.
+ */
+void gk_guard_builder_metadata_url(gk_guard_builder *builder, const char *url, size_t url_len);
+
+/**
+ * How many bits of an IPv6 address make one caller of limits.
+ *
+ * @param builder The builder.
+ * @param bits 64 unless set; 32 to 128, others are refused by gk_guard_builder_build.
+ */
+void gk_guard_builder_ipv6_prefix(gk_guard_builder *builder, uint8_t bits);
+
+/**
+ * Takes the time from a callback. Sessions and API keys have their own.
+ *
+ * @param builder The builder.
+ * @param now The clock.
+ * @param user A pointer that is given back to `now`.
+ * @param release Releases `user`; may be NULL. Called in any case, once.
+ */
+void gk_guard_builder_clock(gk_guard_builder *builder,
+                            gk_clock_fn now,
+                            void *user,
+                            gk_release_fn release);
+
+/**
+ * Makes the guard. Keys of issuers are fetched now, so that a wrong address shows in time; if
+ * their issuer is out of reach, with the first token.
+ *
+ * @param builder The builder, which can be used again.
+ * @param guard Receives the guard, to be freed with gk_guard_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if nobody would be
+ * let in, or a setting is not acceptable, which gk_error_claim names; those of
+ * gk_resource_server_builder_build.
+ */
+GK_NODISCARD
+gk_status gk_guard_builder_build(const gk_guard_builder *builder,
+                                 gk_guard **guard,
+                                 gk_error *err);
+
+/**
+ * Shares a guard.
+ *
+ * @param guard The guard; NULL is fine.
+ * @return Another handle to the same, to be freed with gk_guard_free; NULL for NULL.
+ */
+gk_guard *gk_guard_clone(const gk_guard *guard);
+
+/**
+ * Frees a handle to a guard.
+ *
+ * @param guard The handle, which must not be used again; NULL is fine.
+ */
+void gk_guard_free(gk_guard *guard);
+
+/**
+ * Decides a request. May wait for the store or another server; see gk_guard_try_check.
+ *
+ * @param guard The guard.
+ * @param request The request; borrowed for the call.
+ * @param demand What the route demands.
+ * @param decision Receives the decision, of a refusal as well, to be freed with
+ * gk_guard_decision_free; NULL if the arguments cannot be used, which is answered as 500.
+ * @param err Receives why the caller is refused, for the log; may be NULL.
+ * @return GK_STATUS_OK if the application goes on; otherwise the reason, and the answer is in the
+ * decision.
+ */
+GK_NODISCARD
+gk_status gk_guard_check(const gk_guard *guard,
+                         const gk_guard_request *request,
+                         const gk_guard_demand *demand,
+                         gk_guard_decision **decision,
+                         gk_error *err);
+
+/**
+ * As gk_guard_check, from memory alone: for event loops. Where a store, a slow hash or another
+ * server is to be asked, nothing is decided and nothing was taken: then call gk_guard_check in a
+ * thread that may wait, or drive a gk_guard_attempt.
+ *
+ * @param guard The guard.
+ * @param request The request; borrowed for the call.
+ * @param demand What the route demands.
+ * @param decision Receives the decision, to be freed with gk_guard_decision_free; NULL if memory
+ * is not enough for one, or the arguments cannot be used.
+ * @param err Receives why the caller is refused, for the log; may be NULL.
+ * @return As gk_guard_check; GK_STATUS_STORE_UNAVAILABLE with a decision of NULL if memory is not
+ * enough.
+ */
+GK_NODISCARD
+gk_status gk_guard_try_check(const gk_guard *guard,
+                             const gk_guard_request *request,
+                             const gk_guard_demand *demand,
+                             gk_guard_decision **decision,
+                             gk_error *err);
+
+/**
+ * The answer of a refusal that the program decides itself, in the form of all others: a limit of
+ * its own, a part of it that is out of reach.
+ *
+ * @param guard The guard.
+ * @param reason Why, such as GK_STATUS_INSUFFICIENT_SCOPE; a number that is no status counts as
+ * GK_STATUS_INTERNAL.
+ * @param demand What the route demands.
+ * @param decision Receives the decision, to be freed with gk_guard_decision_free; NULL if the
+ * arguments cannot be used.
+ * @param err Receives the reason; may be NULL.
+ * @return The reason; never GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_guard_refuse(const gk_guard *guard,
+                          gk_status reason,
+                          const gk_guard_demand *demand,
+                          gk_guard_decision **decision,
+                          gk_error *err);
+
+/**
+ * Starts a session for the subject that has logged in: the decision's headers set its cookies. All
+ * of them are new, whatever cookies the request has brought. May wait for the store.
+ *
+ * @param guard The guard.
+ * @param subject Who has logged in: 1 to 255 bytes.
+ * @param subject_len Its length in bytes.
+ * @param spec What the session is to be like; NULL for nothing but its subject.
+ * @param decision Receives the decision, to be freed with gk_guard_decision_free; NULL if the call
+ * fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; those of gk_sessions_start; GK_STATUS_INVALID_CONFIGURATION if the guard
+ * has no sessions or no cookies; GK_STATUS_INVALID_ARGUMENT if the claims are too many for a
+ * cookie. If the call fails, there is no session.
+ */
+GK_NODISCARD
+gk_status gk_guard_log_in(const gk_guard *guard,
+                          const char *subject,
+                          size_t subject_len,
+                          const gk_session_spec *spec,
+                          gk_guard_decision **decision,
+                          gk_error *err);
+
+/**
+ * Exchanges the refresh cookie for new cookies: the answer of a route of its own, which is POST.
+ * The request shows that it is of our own pages. Of two tabs that refresh at once both get the
+ * same cookies; one that is late is answered with 401, and its answer clears nothing unless the
+ * session is over. May wait for the store.
+ *
+ * @param guard The guard.
+ * @param request The request; borrowed for the call.
+ * @param claims What the access tokens say from now on, as in gk_session_spec_claims; NULL for
+ * what they said before.
+ * @param decision Receives the decision, of a refusal as well, to be freed with
+ * gk_guard_decision_free; NULL if the arguments cannot be used.
+ * @param err Receives why the caller is refused, for the log; may be NULL.
+ * @return As gk_guard_check.
+ */
+GK_NODISCARD
+gk_status gk_guard_refresh(const gk_guard *guard,
+                           const gk_guard_request *request,
+                           const gk_claims *claims,
+                           gk_guard_decision **decision,
+                           gk_error *err);
+
+/**
+ * Ends the session of the request, whichever of its tokens it brings, and clears its cookies: the
+ * answer of a route of its own, which is POST. A request with cookies shows that it is of our own
+ * pages. May wait for the store.
+ *
+ * @param guard The guard.
+ * @param request The request; borrowed for the call.
+ * @param decision Receives the decision, of a refusal as well, to be freed with
+ * gk_guard_decision_free; NULL if the arguments cannot be used.
+ * @param err Receives why the caller is refused, for the log; may be NULL.
+ * @return As gk_guard_check.
+ */
+GK_NODISCARD
+gk_status gk_guard_log_out(const gk_guard *guard,
+                           const gk_guard_request *request,
+                           gk_guard_decision **decision,
+                           gk_error *err);
+
+/**
+ * Gives the metadata of the API (RFC 9728 section 2), to be served as application/json at
+ * gk_guard_metadata_path.
+ *
+ * @param guard The guard.
+ * @param json Receives them, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_guard_metadata(const gk_guard *guard, gk_buf *json, gk_error *err);
+
+/**
+ * Gives the path that the metadata of the API are served at.
+ *
+ * @param guard The guard.
+ * @param path Receives it, to be freed with gk_buf_free; {NULL, 0} if the API's identifier is no
+ * address, or the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_guard_metadata_path(const gk_guard *guard, gk_buf *path, gk_error *err);
+
+/**
+ * Frees a decision, with all that it has lent.
+ *
+ * @param decision The decision, which must not be used again; NULL is fine.
+ */
+void gk_guard_decision_free(gk_guard_decision *decision);
+
+/**
+ * Whether the application goes on.
+ *
+ * @param decision The decision.
+ * @return True if it does; false for NULL.
+ */
+bool gk_guard_decision_is_allowed(const gk_guard_decision *decision);
+
+/**
+ * The HTTP status.
+ *
+ * @param decision The decision.
+ * @return 200 if the application goes on, which then answers with its own; otherwise 400, 401,
+ * 403, 429, 431 or 503, and 500 for a defect of the program and for NULL.
+ */
+uint16_t gk_guard_decision_http_status(const gk_guard_decision *decision);
+
+/**
+ * How many headers the answer has: of a refusal all; otherwise those that are added to the
+ * application's own.
+ *
+ * @param decision The decision.
+ * @return How many; 0 for NULL.
+ */
+size_t gk_guard_decision_headers_len(const gk_guard_decision *decision);
+
+/**
+ * Gives a header of the answer. `Vary` joins the application's own, `Set-Cookie` comes several
+ * times.
+ *
+ * @param decision The decision.
+ * @param index Which, from 0.
+ * @return The header, lent by the decision, with a NUL behind its name and its value; {NULL, 0}
+ * twice if there are fewer, and for NULL.
+ */
+gk_header gk_guard_decision_header_at(const gk_guard_decision *decision, size_t index);
+
+/**
+ * Gives the value of a header, the first if there are several.
+ *
+ * @param decision The decision.
+ * @param name The name, in any case.
+ * @param name_len Its length in bytes.
+ * @return The value, lent by the decision, with a NUL behind it; {NULL, 0} if it is not there, and
+ * for NULL.
+ */
+gk_str gk_guard_decision_header(const gk_guard_decision *decision,
+                                const char *name,
+                                size_t name_len);
+
+/**
+ * Gives the body of a refusal: application/problem+json (RFC 9457), which the header Content-Type
+ * says.
+ *
+ * @param decision The decision.
+ * @return The body, lent by the decision, with a NUL behind it; {NULL, 0} if the application goes
+ * on, and for NULL.
+ */
+gk_str gk_guard_decision_body(const gk_guard_decision *decision);
+
+/**
+ * Gives why the caller was refused, for the log: it says more than the answer does. It is what the
+ * call has given that made the decision.
+ *
+ * @param decision The decision.
+ * @param err Receives the reason; may be NULL.
+ * @return The reason; GK_STATUS_OK if the application goes on.
+ */
+gk_status gk_guard_decision_error(const gk_guard_decision *decision, gk_error *err);
+
+/**
+ * Gives who calls.
+ *
+ * @param decision The decision.
+ * @return Who, which belongs to the decision; NULL of a refusal, and for NULL.
+ */
+const gk_access *gk_guard_decision_access(const gk_guard_decision *decision);
+
+/**
+ * Gives the session's new tokens, after gk_guard_log_in and gk_guard_refresh: for clients without
+ * cookies. The cookies hold them already.
+ *
+ * @param decision The decision.
+ * @param tokens Receives the tokens, to be freed with gk_session_tokens_free; all zero if the call
+ * fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the decision made none.
+ */
+GK_NODISCARD
+gk_status gk_guard_decision_tokens(const gk_guard_decision *decision,
+                                   gk_session_tokens *tokens,
+                                   gk_error *err);
+
+/**
+ * Begins an attempt, for one request.
+ *
+ * @return The attempt, to be freed with gk_guard_attempt_free.
+ */
+gk_guard_attempt *gk_guard_attempt_new(void);
+
+/**
+ * Frees an attempt.
+ *
+ * @param attempt The attempt, which must not be used again; NULL is fine.
+ */
+void gk_guard_attempt_free(gk_guard_attempt *attempt);
+
+/**
+ * Says whether gk_guard_attempt_check may wait for the store and for slow hashes: where it is
+ * called in a thread that may. It asks no other server, either way.
+ *
+ * @param attempt The attempt.
+ * @param may_wait False unless set: memory only.
+ */
+void gk_guard_attempt_may_wait(gk_guard_attempt *attempt, bool may_wait);
+
+/**
+ * Decides a request as far as it can. If it cannot, the decision is NULL, nothing was taken, and
+ * gk_guard_attempt_about says what to do: drive the gk_guard_attempt_operation, give its outcome to
+ * gk_guard_attempt_told and call this again; or, if there is no question, call this again in a
+ * thread, with gk_guard_attempt_may_wait.
+ *
+ * @param attempt The attempt.
+ * @param guard The guard.
+ * @param request The request, the same each time; borrowed for the call.
+ * @param demand What the route demands.
+ * @param decision Receives the decision, to be freed with gk_guard_decision_free; NULL if it cannot
+ * be decided yet, or the arguments cannot be used.
+ * @param err Receives why the caller is refused, for the log; may be NULL.
+ * @return As gk_guard_check; GK_STATUS_STORE_UNAVAILABLE with a decision of NULL if it cannot be
+ * decided yet.
+ */
+GK_NODISCARD
+gk_status gk_guard_attempt_check(gk_guard_attempt *attempt,
+                                 const gk_guard *guard,
+                                 const gk_guard_request *request,
+                                 const gk_guard_demand *demand,
+                                 gk_guard_decision **decision,
+                                 gk_error *err);
+
+/**
+ * Says what another server is to be asked about. While one operation is out, other attempts that
+ * want to know about the same need none of their own: give its outcome to each of them.
+ *
+ * @param attempt The attempt.
+ * @return A name for the question, valid until the attempt is used again; {NULL, 0} if the last
+ * gk_guard_attempt_check has no question, and for NULL.
+ */
+gk_str gk_guard_attempt_about(const gk_guard_attempt *attempt);
+
+/**
+ * Gives the question as an operation to be driven (gk_operation_next, gk_operation_run).
+ *
+ * @param attempt The attempt.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+ * fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if there is no question, or the operation was
+ * given before.
+ */
+GK_NODISCARD
+gk_status gk_guard_attempt_operation(gk_guard_attempt *attempt,
+                                     gk_operation **operation,
+                                     gk_error *err);
+
+/**
+ * Takes the outcome of an operation of this attempt's, or of another's about the same: what the
+ * server has answered, or why it has not; the request is refused for that.
+ *
+ * @param attempt The attempt.
+ * @param operation The operation, which is over, or has failed.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the operation is not over, or is another
+ * kind of operation.
+ */
+GK_NODISCARD
+gk_status gk_guard_attempt_told(gk_guard_attempt *attempt,
+                                const gk_operation *operation,
+                                gk_error *err);
+
+/*
  * ==== Remote keys ====
  *
  * The keys of another server (its JWKS), fetched when needed and kept fresh.

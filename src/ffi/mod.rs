@@ -212,6 +212,25 @@ mod resource;
 
 mod door_rule;
 
+// # Guard
+//
+// One decision for every door of a service (docs/guard.md): a request goes in as the server has
+// it; who calls comes out, or the whole answer of a refusal.
+
+mod session_cookies;
+
+mod access;
+
+mod guard_demand;
+
+mod guard_builder;
+
+mod guard;
+
+mod guard_decision;
+
+mod guard_attempt;
+
 // # Remote keys
 //
 // The keys of another server (its JWKS), fetched when needed and kept fresh.
@@ -224,6 +243,7 @@ mod remote_key_set;
 
 mod http;
 
+pub use access::*;
 pub use alg::*;
 pub use apikey::*;
 pub use apikey_options::*;
@@ -238,6 +258,11 @@ pub use demand::*;
 pub use door_rule::*;
 pub use error::*;
 pub use filter::*;
+pub use guard::*;
+pub use guard_attempt::*;
+pub use guard_builder::*;
+pub use guard_decision::*;
+pub use guard_demand::*;
 pub use http::*;
 pub use json::*;
 pub use key::*;
@@ -258,6 +283,7 @@ pub use resource::*;
 pub use revocations::*;
 pub use revocations_options::*;
 pub use session::*;
+pub use session_cookies::*;
 pub use session_options::*;
 pub use session_spec::*;
 pub use signer::*;

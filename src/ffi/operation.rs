@@ -13,7 +13,7 @@ use super::status::gk_status;
 use crate::oauth::{
     BegunLogin, DeviceCodes, FinishedLogin, Introspection, LogoutNotice, OAuthTokens, UserInfo,
 };
-use crate::transport::{HttpRequest, HttpResponse, Operation, Step};
+use crate::transport::{HttpRequest, HttpResponse, Operation, Step, Told};
 use crate::{Error, ErrorKind, Secret, ToJson as _};
 use libc::c_char;
 
@@ -82,6 +82,8 @@ pub(super) enum Ended {
     Text(String),
     /// One JSON object.
     Json(String),
+    /// For a guard's attempt.
+    Answered(Told),
     Nothing,
 }
 
@@ -96,7 +98,7 @@ impl Ended {
             Self::Told(told) => told.to_json().into(),
             Self::Notice(notice) => notice.to_json().into(),
             Self::Text(text) | Self::Json(text) => text.clone().into(),
-            Self::Nothing => Secret::new(Vec::new()),
+            Self::Answered(_) | Self::Nothing => Secret::new(Vec::new()),
         }
     }
 }
@@ -114,6 +116,15 @@ impl gk_operation {
         match &self.ended {
             Some(Ended::Codes(codes)) => Ok(codes),
             _ => Err(NO_CODES.into()),
+        }
+    }
+
+    /// What a guard's attempt has asked for, or why there is no answer.
+    pub(super) fn answered(&self) -> Outcome<Result<&Told, &Error>> {
+        match (&self.failed, &self.ended) {
+            (Some(error), _) => Ok(Err(error)),
+            (None, Some(Ended::Answered(told))) => Ok(Ok(told)),
+            _ => Err(NO_ANSWER.into()),
         }
     }
 
@@ -339,7 +350,7 @@ pub unsafe extern "C" fn gk_operation_json(
 ) -> gk_status {
     create(json, err, || match given(operation, "operation")?.ended()? {
         Ended::Text(text) => Ok(gk_json::text(text)),
-        Ended::Nothing => Ok(gk_json::null()),
+        Ended::Answered(_) | Ended::Nothing => Ok(gk_json::null()),
         ended => gk_json::read(ended.json().expose()),
     })
 }
@@ -432,6 +443,10 @@ const NOT_OVER: Error = Error::new(
 const NO_TOKENS: Error = Error::new(
     ErrorKind::InvalidArgument,
     "The operation has not ended with tokens; gk_operation_json gives what it has ended with.",
+);
+const NO_ANSWER: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "The operation is not over, or is not one that gk_guard_attempt_operation has given.",
 );
 const NO_CODES: Error = Error::new(
     ErrorKind::InvalidArgument,

@@ -443,14 +443,18 @@ pub unsafe extern "C" fn gk_resource_server_builder_build(
     server: *mut *mut gk_resource_server,
     err: *mut gk_error,
 ) -> gk_status {
-    create(server, err, || {
-        let Building { server, asking } = given(builder, "builder")?.0.built()?.clone();
-        let server = match asking {
+    create(server, err, || Ok(gk_resource_server(given(builder, "builder")?.whole()?.build()?)))
+}
+
+impl gk_resource_server_builder {
+    /// All that was set.
+    pub(super) fn whole(&self) -> Outcome<ResourceServerBuilder> {
+        let Building { server, asking } = self.0.built()?.clone();
+        Ok(match asking {
             Some(options) => server.introspection_options(options),
             None => server,
-        };
-        Ok(gk_resource_server(server.build()?))
-    })
+        })
+    }
 }
 
 /// Replaces what was set by what the change makes of it.

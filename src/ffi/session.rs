@@ -54,6 +54,18 @@ impl gk_session_tokens {
         expires_at: 0,
         family: [0; GK_SESSION_FAMILY_SIZE],
     };
+
+    fn of(tokens: &SessionTokens) -> Outcome<Self> {
+        // What can fail comes before what would have to be freed.
+        let family = array(tokens.family())?;
+        Ok(Self {
+            access_token: gk_buf::copy_of(tokens.access_token.expose()),
+            refresh_token: gk_buf::copy_of(tokens.refresh_token.expose()),
+            expires_in: tokens.expires_in,
+            expires_at: tokens.expires_at,
+            family,
+        })
+    }
 }
 
 /// Which session is meant.
@@ -453,23 +465,14 @@ pub extern "C" fn gk_sessions_revocations(
 ///
 /// # Safety
 /// `out` is NULL or writable; `err` as in [`guard`].
-unsafe fn issue(
+pub(super) unsafe fn issue(
     out: *mut gk_session_tokens,
     err: *mut gk_error,
     make: impl FnOnce() -> Outcome<SessionTokens>,
 ) -> gk_status {
     guard(err, || {
         writable(out)?.write(gk_session_tokens::NONE);
-        let tokens = make()?;
-        // What can fail comes before what would have to be freed.
-        let family = array(tokens.family())?;
-        out.write(gk_session_tokens {
-            access_token: gk_buf::copy_of(tokens.access_token.expose()),
-            refresh_token: gk_buf::copy_of(tokens.refresh_token.expose()),
-            expires_in: tokens.expires_in,
-            expires_at: tokens.expires_at,
-            family,
-        });
+        out.write(gk_session_tokens::of(&make()?)?);
         Ok(())
     })
 }

@@ -43,7 +43,7 @@ pub struct gk_cookie {
 
 /// Makes and checks CSRF tokens, which are bound to a session. Made once, shared by all threads.
 pub struct gk_csrf {
-    inner: Csrf,
+    pub(super) inner: Csrf,
 }
 
 /// What a cookie is apart from its name; all zero means `Path=/; HttpOnly; Secure; SameSite=Lax`,
@@ -114,12 +114,7 @@ pub unsafe extern "C" fn gk_cookie_new(
                 builder = builder.insecure().danger_allow_http();
             }
             builder = builder
-                .same_site(match attributes.same_site {
-                    GK_SAME_SITE_LAX => SameSite::Lax,
-                    GK_SAME_SITE_STRICT => SameSite::Strict,
-                    GK_SAME_SITE_NONE => SameSite::None,
-                    _ => return Err(Fault::OutOfRange("same_site")),
-                })
+                .same_site(same_site(attributes.same_site, "same_site")?)
                 .http_only(!has(GK_COOKIE_FOR_SCRIPTS))
                 .partitioned(has(GK_COOKIE_PARTITIONED));
         }
@@ -304,8 +299,18 @@ pub unsafe extern "C" fn gk_csrf_check(
     })
 }
 
+/// When a browser sends a cookie, by the number.
+pub(super) fn same_site(when: gk_same_site, name: &'static str) -> Outcome<SameSite> {
+    Ok(match when {
+        GK_SAME_SITE_LAX => SameSite::Lax,
+        GK_SAME_SITE_STRICT => SameSite::Strict,
+        GK_SAME_SITE_NONE => SameSite::None,
+        _ => return Err(Fault::OutOfRange(name)),
+    })
+}
+
 /// What tells whether a flag is among `set`, all of which must be `known`.
-fn flags(set: u32, known: u32) -> Outcome<impl Fn(u32) -> bool> {
+pub(super) fn flags(set: u32, known: u32) -> Outcome<impl Fn(u32) -> bool> {
     if set & !known != 0 {
         return Err(Fault::OutOfRange("flags"));
     }

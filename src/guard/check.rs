@@ -49,7 +49,8 @@ impl Guard {
     /// known: for the log.
     #[must_use]
     pub fn address_of(&self, request: &Request<'_>) -> Option<IpAddr> {
-        self.0.caller(request)
+        let read = request.read(&self.0.names).unwrap_or_default();
+        self.0.caller(request, &read)
     }
 
     /// The answer where a request could not be decided, because what [`transport::attempt`] has

@@ -10,6 +10,7 @@ use crate::store::Rate;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use zeroize::Zeroize as _;
 
 /// What is to be answered. Owns all of it.
 #[must_use]
@@ -133,11 +134,23 @@ impl fmt::Debug for Decision {
     }
 }
 
-/// Headers of an answer, as they are gathered: names and values.
+/// Headers of an answer, as they are gathered: names and values. Cookies are wiped.
 #[derive(Default)]
 pub(super) struct Headers {
     own: Vec<(&'static str, Cow<'static, str>)>,
     rates: Rates,
+}
+
+impl Drop for Headers {
+    fn drop(&mut self) {
+        for (name, value) in &mut self.own {
+            if *name == "Set-Cookie"
+                && let Cow::Owned(value) = value
+            {
+                value.zeroize();
+            }
+        }
+    }
 }
 
 impl Headers {

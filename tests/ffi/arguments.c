@@ -525,7 +525,7 @@ static void what_was_verified(void) {
 }
 
 /* What other programs call: apikeys, session, sessions, revocations, json, keyring,
- * kms, oauth_arguments, oauth_setters. */
+ * kms, oauth_arguments, oauth_setters, guard_arguments. */
 static const char *const ELSEWHERE[] = {"gk_api_key",
                                         "gk_issued_api_key",
                                         "gk_filter_",
@@ -550,6 +550,8 @@ static const char *const ELSEWHERE[] = {"gk_api_key",
                                         "gk_resource_server_",
                                         "gk_demand_",
                                         "gk_door_rule_",
+                                        "gk_guard_",
+                                        "gk_access_",
                                         "gk_verifier_following_remote",
                                         "gk_issuer_rule_following_remote"};
 
