@@ -11,9 +11,11 @@
 #ifndef GATEKEY_HPP
 #define GATEKEY_HPP
 
+#include "gatekey/access.hpp"
 #include "gatekey/apikey.hpp"
 #include "gatekey/backup.hpp"
 #include "gatekey/filter.hpp"
+#include "gatekey/guard.hpp"
 #include "gatekey/handle.hpp"
 #include "gatekey/http.hpp"
 #include "gatekey/json.hpp"
@@ -27,6 +29,7 @@
 #include "gatekey/resource_server.hpp"
 #include "gatekey/revocations.hpp"
 #include "gatekey/session.hpp"
+#include "gatekey/session_cookies.hpp"
 #include "gatekey/signer.hpp"
 #include "gatekey/status.hpp"
 #include "gatekey/store.hpp"

@@ -96,6 +96,13 @@ template <class Call> std::string text(Call call) {
     return {out.raw.data, out.raw.len};
 }
 
+/// Calls what fills a buffer, or leaves it empty where there is nothing.
+template <class Call> std::optional<std::string> maybe_text(Call call) {
+    const buffer out = filled(call);
+    if (out.raw.data == nullptr) return std::nullopt;
+    return std::string(out.raw.data, out.raw.len);
+}
+
 inline std::string_view view(gk_str lent) noexcept { return {lent.data, lent.len}; }
 
 inline gk_str lent(std::string_view text) noexcept { return {text.data(), text.size()}; }

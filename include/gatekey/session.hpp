@@ -102,6 +102,7 @@ class session_tokens {
 
   private:
     friend class sessions;
+    friend class guard_decision;
     session_tokens() noexcept = default;
     gk_session_tokens raw_{};
 };

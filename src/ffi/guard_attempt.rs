@@ -58,16 +58,16 @@ pub unsafe extern "C" fn gk_guard_attempt_may_wait(
 }
 
 /// Decides a request as far as it can. If it cannot, the decision is NULL, nothing was taken, and
-/// gk_guard_attempt_about says what to do: drive the gk_guard_attempt_operation, give its outcome to
-/// gk_guard_attempt_told and call this again; or, if there is no question, call this again in a
-/// thread, with gk_guard_attempt_may_wait.
+/// gk_guard_attempt_about says whether another server is to be asked. If so, drive the operation
+/// that gk_guard_attempt_operation gives, give its outcome to gk_guard_attempt_told and call this
+/// again. If not, call this again in a thread, with gk_guard_attempt_may_wait.
 ///
 /// @param attempt The attempt.
 /// @param guard The guard.
 /// @param request The request, the same each time; borrowed for the call.
 /// @param demand What the route demands.
-/// @param decision Receives the decision, to be freed with gk_guard_decision_free; NULL if it cannot
-/// be decided yet, or the arguments cannot be used.
+/// @param decision Receives the decision, to be freed with gk_guard_decision_free; NULL if it
+/// cannot be decided yet, or the arguments cannot be used.
 /// @param err Receives why the caller is refused, for the log; may be NULL.
 /// @return As gk_guard_check; GK_STATUS_STORE_UNAVAILABLE with a decision of NULL if it cannot be
 /// decided yet.

@@ -1,5 +1,5 @@
-//! `gk_guard_decision`: what is to be answered, whole, or who calls. It owns its bytes; the texts of
-//! its headers and its body end with a NUL, as C's libraries for HTTP want them.
+//! `gk_guard_decision`: what is to be answered, whole, or who calls. It owns its bytes; the texts
+//! of its headers and its body end with a NUL, as C's libraries for HTTP want them.
 
 use super::access::gk_access;
 use super::boundary::{Fault, Outcome, given, guard, lend, look, release, text, writable};
