@@ -288,6 +288,71 @@ static gk_status large_header(void) {
     return claims_under(demanded, "{\"exp\":1795000060}", "JWT");
 }
 
+/* A guard that lacks something, or is asked for what it lacks. */
+static gk_status guard_with(void (*set)(gk_guard_builder *builder), gk_guard **guard) {
+    gk_guard_builder *builder = gk_guard_builder_new();
+    set(builder);
+    const gk_status status = gk_guard_builder_build(builder, guard, &err);
+    gk_guard_builder_free(builder);
+    return status;
+}
+static void with_nothing(gk_guard_builder *builder) { (void)builder; }
+static void with_keys(gk_guard_builder *builder) { gk_guard_builder_api_keys(builder, keys); }
+static void with_quotes(gk_guard_builder *builder) {
+    with_keys(builder);
+    gk_guard_builder_realm(builder, GK_TEXT("\"shop\""));
+}
+static void with_no_proxy(gk_guard_builder *builder) {
+    with_keys(builder);
+    gk_guard_builder_forwarded_header(builder, GK_TEXT("Forwarded"));
+}
+static gk_status guard_of_nothing(void) {
+    gk_guard *none = NULL;
+    return guard_with(with_nothing, &none);
+}
+static gk_status quoted_realm(void) {
+    gk_guard *none = NULL;
+    return guard_with(with_quotes, &none);
+}
+static gk_status no_proxy(void) {
+    gk_guard *none = NULL;
+    return guard_with(with_no_proxy, &none);
+}
+static gk_status guarded(gk_status (*act)(const gk_guard *guard)) {
+    gk_guard *guard = NULL;
+    MUST(guard_with(with_keys, &guard));
+    const gk_status status = act(guard);
+    gk_guard_free(guard);
+    return status;
+}
+static gk_status without_demand(const gk_guard *guard) {
+    const gk_guard_request request = {{GK_TEXT("GET")}, {GK_TEXT("/")}, NULL, 0,
+                                      {NULL, 0},        {NULL, 0},      0};
+    gk_guard_decision *none = NULL;
+    return gk_guard_check(guard, &request, NULL, &none, &err);
+}
+static gk_status without_sessions(const gk_guard *guard) {
+    gk_guard_decision *none = NULL;
+    return gk_guard_log_in(guard, GK_TEXT("alice"), NULL, &none, &err);
+}
+static gk_status no_demand(void) { return guarded(without_demand); }
+static gk_status no_sessions(void) { return guarded(without_sessions); }
+static gk_status scopes_in_one(void) {
+    gk_guard_demand_builder *builder = gk_guard_demand_builder_new();
+    gk_guard_demand *none = NULL;
+    gk_guard_demand_builder_scope(builder, GK_TEXT("orders:read orders:write"));
+    const gk_status status = gk_guard_demand_builder_build(builder, &none, &err);
+    gk_guard_demand_builder_free(builder);
+    return status;
+}
+static gk_status no_question(void) {
+    gk_guard_attempt *attempt = gk_guard_attempt_new();
+    gk_operation *none = NULL;
+    const gk_status status = gk_guard_attempt_operation(attempt, &none, &err);
+    gk_guard_attempt_free(attempt);
+    return status;
+}
+
 static const struct {
     gk_status (*act)(void);
     gk_status status;
@@ -339,6 +404,13 @@ static const struct {
     {no_cursor, GK_STATUS_INVALID_ARGUMENT, "`cursor`|first page"},
     {two_in_one, GK_STATUS_INVALID_CONFIGURATION, "`required`|space|several"},
     {large_header, GK_STATUS_INVALID_CONFIGURATION, "`max_header_bytes`|1048576"},
+    {guard_of_nothing, GK_STATUS_INVALID_CONFIGURATION, "`issuer`|`api_keys`"},
+    {quoted_realm, GK_STATUS_INVALID_CONFIGURATION, "realm|without quotes"},
+    {no_proxy, GK_STATUS_INVALID_CONFIGURATION, "`trusted_proxy`|never be read"},
+    {no_demand, GK_STATUS_INVALID_ARGUMENT, "`demand` is NULL"},
+    {no_sessions, GK_STATUS_INVALID_CONFIGURATION, "without sessions"},
+    {scopes_in_one, GK_STATUS_INVALID_CONFIGURATION, "16 scopes|each on its own"},
+    {no_question, GK_STATUS_INVALID_ARGUMENT, "no question|gk_guard_attempt_check"},
 };
 
 /* Names of Rust, of Python and of the command line. */

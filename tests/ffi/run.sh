@@ -125,7 +125,7 @@ run() { # NAME: with the arguments that it takes
     local program="$under $programs/$1"
     case $1 in
     oauth_real | oauth-*) server $program ;;
-    apikey-* | session-*) $program "sqlite:///$work/$1.sqlite" ;;
+    apikey-* | session-* | guard-*) $program "sqlite:///$work/$1.sqlite" ;;
     # A token of PyJWT's, made just before it is used: it expires after five minutes.
     tokens-*) "$PYTHON" examples/mint_with_pyjwt.py "$work/pyjwt" && $program "$(cat "$work/pyjwt/jwks.json")" "$(cat "$work/pyjwt/token.txt")" ;;
     quickstart-*) $program ;;

@@ -165,6 +165,66 @@ static void sessions(void) {
     clean("sessions");
 }
 
+/* The cookies of a guard's answers, and what it has read of a request's. */
+static void guarded(void) {
+    static const uint8_t csrf_secret[32] = "a CSRF secret of the test: 32 by";
+    gk_key *key = NULL;
+    gk_signer_builder *builder = NULL;
+    gk_signer *signer = NULL;
+    gk_sessions *sessions = NULL;
+    gk_csrf *csrf = NULL;
+    gk_session_cookies_builder *baking = NULL;
+    gk_session_cookies *cookies = NULL;
+    gk_guard *guard = NULL;
+    gk_guard_demand *demand = NULL;
+    gk_guard_decision *decision = NULL;
+    gk_session_tokens tokens;
+    gk_store *store = store_under("memory:", (const uint8_t *)PEPPER, 32);
+    MUST(gk_key_generate(GK_ALG_HS256, &key, &err));
+    MUST(gk_signer_builder_new(key, &builder, &err));
+    MUST(gk_signer_builder_build(builder, &signer, &err));
+    MUST(gk_store_sessions(store, signer, NULL, &sessions, &err));
+    mark(csrf_secret, sizeof csrf_secret);
+    MUST(gk_csrf_new(csrf_secret, sizeof csrf_secret, 0, &csrf, &err));
+    MUST(gk_session_cookies_builder_new(csrf, &baking, &err));
+    MUST(gk_session_cookies_builder_build(baking, &cookies, &err));
+    gk_guard_builder *guarding = gk_guard_builder_new();
+    gk_guard_builder_sessions(guarding, sessions);
+    gk_guard_builder_cookies(guarding, cookies);
+    MUST(gk_guard_builder_build(guarding, &guard, &err));
+    gk_guard_demand_builder *wanted = gk_guard_demand_builder_new();
+    MUST(gk_guard_demand_builder_build(wanted, &demand, &err));
+
+    MUST(gk_guard_log_in(guard, GK_TEXT("alice"), NULL, &decision, &err));
+    MUST(gk_guard_decision_tokens(decision, &tokens, &err));
+    mark(tokens.refresh_token.data + 8, 24);
+    mark(strrchr(tokens.access_token.data, '.') + 1, 24);
+    char cookie[2048];
+    snprintf(cookie, sizeof cookie, "__Host-access=%s", tokens.access_token.data);
+    const gk_header sent = {{GK_TEXT("Cookie")}, {cookie, strlen(cookie)}};
+    const gk_guard_request request = {{GK_TEXT("GET")}, {GK_TEXT("/")}, &sent, 1,
+                                      {NULL, 0},        {NULL, 0},      0};
+    gk_session_tokens_free(&tokens);
+    gk_guard_decision_free(decision);
+    MUST(gk_guard_check(guard, &request, demand, &decision, &err));
+    gk_guard_decision_free(decision);
+    explicit_bzero(cookie, sizeof cookie);
+
+    gk_guard_demand_free(demand);
+    gk_guard_demand_builder_free(wanted);
+    gk_guard_free(guard);
+    gk_guard_builder_free(guarding);
+    gk_session_cookies_free(cookies);
+    gk_session_cookies_builder_free(baking);
+    gk_csrf_free(csrf);
+    gk_sessions_free(sessions);
+    gk_signer_free(signer);
+    gk_signer_builder_free(builder);
+    gk_key_free(key);
+    gk_store_free(store);
+    clean("guarded");
+}
+
 #define ACCESS "ACCESS-0123456789abcdef-of-the-test"
 #define REFRESH "REFRESH-0123456789abcdef-of-the-test"
 #define CLIENT_SECRET "CLIENT-0123456789abcdef-of-the-test"
@@ -317,6 +377,7 @@ int main(void) {
     keys();
     api_keys();
     sessions();
+    guarded();
     grants(&tokens);
     managed(&tokens, NULL);
     managed(&tokens, folder);
