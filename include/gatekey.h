@@ -7279,6 +7279,20 @@ void gk_resource_server_builder_issuer_key_ring(gk_resource_server_builder *buil
                                                 const gk_key_ring *ring);
 
 /**
+ * As gk_resource_server_builder_issuer_keys, with keys that stay as they are, such as those of a
+ * file.
+ *
+ * @param builder The builder.
+ * @param issuer Its `iss`; copied.
+ * @param issuer_len Its length in bytes.
+ * @param key_set The keys, which are shared.
+ */
+void gk_resource_server_builder_issuer_key_set(gk_resource_server_builder *builder,
+                                               const char *issuer,
+                                               size_t issuer_len,
+                                               const gk_key_set *key_set);
+
+/**
  * Accepts the JWTs of one issuer, whose keys are set as well: for the issuer and the keys that
  * come apart. See gk_resource_server_builder_issuer_keys.
  *

@@ -167,6 +167,11 @@ class resource_server::builder
         return set(gk_resource_server_builder_issuer_key_ring, issuer.data(), issuer.size(),
                    ring.get());
     }
+    /// The same, that stay as they are, such as those of a file.
+    builder &issuer(std::string_view issuer, const key_set &keys) {
+        return set(gk_resource_server_builder_issuer_key_set, issuer.data(), issuer.size(),
+                   keys.get());
+    }
     /// Accepts of this issuer's tokens what the rule says, instead of what the door says of all.
     builder &issuer_rule(std::string_view issuer, const door_rule &rule) {
         return set(gk_resource_server_builder_issuer_rule, issuer.data(), issuer.size(),

@@ -10,6 +10,7 @@ use super::callback::{clock, gk_clock_fn, gk_release_fn};
 use super::demand::{Demanded, gk_caller, gk_demand};
 use super::error::gk_error;
 use super::http::gk_http;
+use super::key_set::gk_key_set;
 use super::keyring::gk_key_ring;
 use super::oauth_client::gk_oauth_client;
 use super::remote_key_set::gk_remote_key_set;
@@ -164,6 +165,26 @@ pub unsafe extern "C" fn gk_resource_server_builder_issuer_key_ring(
     set(builder, |server| {
         let ring = Arc::new(given(ring, "ring")?.inner.clone());
         Ok(server.issuer(text(issuer, issuer_len, "issuer")?, ring))
+    });
+}
+
+/// As gk_resource_server_builder_issuer_keys, with keys that stay as they are, such as those of a
+/// file.
+///
+/// @param builder The builder.
+/// @param issuer Its `iss`; copied.
+/// @param issuer_len Its length in bytes.
+/// @param key_set The keys, which are shared.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_resource_server_builder_issuer_key_set(
+    builder: Option<&mut gk_resource_server_builder>,
+    issuer: *const c_char,
+    issuer_len: usize,
+    key_set: Option<&gk_key_set>,
+) {
+    set(builder, |server| {
+        let keys = Arc::new(given(key_set, "key_set")?.0.clone());
+        Ok(server.issuer(text(issuer, issuer_len, "issuer")?, keys))
     });
 }
 

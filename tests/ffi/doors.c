@@ -81,6 +81,42 @@ static void issuers(void) {
     gk_key_ring_free(b);
 }
 
+/* Keys of a file: those of another set verify nothing. */
+static void keys_that_stay(void) {
+    gk_key *key = NULL, *other = NULL;
+    gk_key_set *keys = NULL;
+    gk_signer_builder *signing = NULL;
+    gk_signer *signer = NULL;
+    gk_buf token;
+    char header[2048];
+    MUST(gk_key_generate(GK_ALG_ES256, &key, &err));
+    MUST(gk_key_generate(GK_ALG_ES256, &other, &err));
+    const gk_key *const ours[] = {key};
+    MUST(gk_key_set_new(ours, 1, &keys, &err));
+    gk_resource_server_builder *builder = gk_resource_server_builder_new(GK_TEXT(API));
+    gk_resource_server_builder_issuer_key_set(builder, GK_TEXT(A), keys);
+    gk_resource_server *door = built(builder);
+    gk_key_set_free(keys);
+    const gk_key *const signers[] = {key, other};
+    for (int i = 0; i < 2; i++) {
+        MUST(gk_signer_builder_new(signers[i], &signing, &err));
+        gk_signer_builder_issuer(signing, GK_TEXT(A));
+        gk_signer_builder_typ(signing, GK_TEXT("at+jwt"));
+        MUST(gk_signer_builder_build(signing, &signer, &err));
+        MUST(gk_signer_sign_json(
+            signer, GK_TEXT("{\"sub\":\"alice\",\"aud\":\"" API "\",\"client_id\":\"app\"}"),
+            &token, &err));
+        snprintf(header, sizeof header, "Bearer %s", token.data);
+        CHECK((knock(door, header, "\"subject\":\"alice\"") == GK_STATUS_OK) == (i == 0));
+        gk_buf_free(&token);
+        gk_signer_free(signer);
+        gk_signer_builder_free(signing);
+    }
+    gk_resource_server_free(door);
+    gk_key_free(other);
+    gk_key_free(key);
+}
+
 static void wide(void) {
     gk_key_ring *ring = a_ring();
     gk_resource_server_builder *builder = gk_resource_server_builder_new(NULL, 0);
@@ -224,6 +260,7 @@ static void places(void) {
 
 int main(void) {
     issuers();
+    keys_that_stay();
     wide();
     rules();
     places();

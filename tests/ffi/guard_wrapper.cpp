@@ -221,6 +221,21 @@ void demands(const world &all) {
     CHECK(!all.decides.check(by_key, all.read.in_tenant({})));
 }
 
+// An issuer whose keys are in a file.
+void keys_of_a_file(const world &all) {
+    const auto keys = key_set::from_jwks(all.others.to_jwks());
+    const auto decides = guard::builder()
+                             .tokens(resource_server::builder(API).issuer(OTHER, keys))
+                             .clock(read_now)
+                             .build();
+    const std::string bearer =
+        "Bearer " + signer_of(all.others, OTHER)
+                        .sign(claims::from_json(R"({"sub":"alice","client_id":"app"})"));
+    const auto anybody = guard_demand::builder().build();
+    const auto asked = std::move(guard_request("GET", "/").header("Authorization", bearer));
+    CHECK(decides.check(asked, anybody).access().kind() == gatekey::access_kind::jwt);
+}
+
 void event_loops(const world &all) {
     const std::string key = new_key(all.keys);
     const auto known =
@@ -274,6 +289,7 @@ int main() {
     by_key(all);
     by_session(all);
     demands(all);
+    keys_of_a_file(all);
     event_loops(all);
     cookies(all);
     return passed("guard_wrapper");

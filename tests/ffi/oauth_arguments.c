@@ -398,6 +398,8 @@ static void doors(void) {
     STICKS(gk_resource_server_builder, gk_resource_server_builder_issuer_keys, LATIN1, keys);
     IGNORED(gk_resource_server_builder_issuer_key_ring, NULL, TEXT, NULL);
     STICKS(gk_resource_server_builder, gk_resource_server_builder_issuer_key_ring, TEXT, NULL);
+    IGNORED(gk_resource_server_builder_issuer_key_set, NULL, TEXT, NULL);
+    STICKS(gk_resource_server_builder, gk_resource_server_builder_issuer_key_set, TEXT, NULL);
     IGNORED(gk_resource_server_builder_keys, NULL, keys);
     STICKS(gk_resource_server_builder, gk_resource_server_builder_keys, NULL);
     IGNORED(gk_resource_server_builder_key_ring, NULL, NULL);
