@@ -341,6 +341,24 @@ static void what_needs_to_ask(void) {
     }
     CHECK(http(once) == 200 && world.questions == questions + 1);
     CHECK(http(once) == 429);
+    /* A failure that nothing remembers is the answer of the request that was told. */
+    gk_guard_attempt *attempt = gk_guard_attempt_new();
+    gk_operation *failed = NULL;
+    gk_step step;
+    asks(&sent, "GET", "/orders");
+    adds(&sent, "Authorization", "Bearer another-one");
+    CHECK(gk_guard_attempt_check(attempt, world.guard, &sent.request, read, &decision, &err) ==
+          GK_STATUS_STORE_UNAVAILABLE);
+    CHECK(decision == NULL && gk_guard_attempt_about(attempt).data != NULL);
+    MUST(gk_oauth_client_client_credentials(world.asking, NULL, &failed, &err));
+    const gk_status why = gk_operation_next(failed, &step, &err); /* it has no such endpoint */
+    MUST(gk_guard_attempt_told(attempt, failed, &err));
+    CHECK(gk_guard_attempt_check(attempt, world.guard, &sent.request, read, &decision, &err) ==
+          why);
+    CHECK(why != GK_STATUS_OK && told(decision, why) >= 500);
+    gk_operation_free(failed);
+    gk_guard_attempt_free(attempt);
+
     world.is_gone = true;
     asks(&sent, "GET", "/orders");
     adds(&sent, "Authorization", "Bearer nobody-knows");

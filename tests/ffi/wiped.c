@@ -204,10 +204,29 @@ static void guarded(void) {
     const gk_header sent = {{GK_TEXT("Cookie")}, {cookie, strlen(cookie)}};
     const gk_guard_request request = {{GK_TEXT("GET")}, {GK_TEXT("/")}, &sent, 1,
                                       {NULL, 0},        {NULL, 0},      0};
-    gk_session_tokens_free(&tokens);
     gk_guard_decision_free(decision);
     MUST(gk_guard_check(guard, &request, demand, &decision, &err));
     gk_guard_decision_free(decision);
+    explicit_bzero(cookie, sizeof cookie);
+
+    /* Refreshed twice at once, which gives the same tokens: so they are known before. */
+    gk_buf csrf_token;
+    MUST(gk_csrf_issue(csrf, tokens.family, strlen(tokens.family), &csrf_token, &err));
+    snprintf(cookie, sizeof cookie, "__Host-refresh=%s", tokens.refresh_token.data);
+    gk_session_tokens_free(&tokens);
+    const gk_header page[] = {{{GK_TEXT("Cookie")}, {cookie, strlen(cookie)}},
+                              {{GK_TEXT("Sec-Fetch-Site")}, {GK_TEXT("same-origin")}},
+                              {{GK_TEXT("X-CSRF-Token")}, {csrf_token.data, csrf_token.len}}};
+    const gk_guard_request post = {{GK_TEXT("POST")}, {GK_TEXT("/")}, page, 3,
+                                   {NULL, 0},         {NULL, 0},      0};
+    for (int i = 0; i < 2; i++) {
+        MUST(gk_guard_refresh(guard, &post, NULL, &decision, &err));
+        MUST(gk_guard_decision_tokens(decision, &tokens, &err));
+        if (i == 0) mark(tokens.refresh_token.data + 8, 24);
+        gk_session_tokens_free(&tokens);
+        gk_guard_decision_free(decision);
+    }
+    gk_buf_free(&csrf_token);
     explicit_bzero(cookie, sizeof cookie);
 
     gk_guard_demand_free(demand);
