@@ -2828,8 +2828,8 @@ gk_str gk_unsigned_signing_input(const gk_unsigned *prepared);
  * The second of two steps: adds the signature, once the key has verified it.
  *
  * @param prepared The token without its signature, which stays as it is.
- * @param signature The signature (RFC 7518 section 3; ECDSA's may be r and s side by side, or DER);
- * borrowed for the call.
+ * @param signature The signature (RFC 7518 section 3; ECDSA's may be r and s side by side, or
+ * DER); borrowed for the call.
  * @param signature_len Its length in bytes.
  * @param token Receives the token, to be freed with gk_buf_free; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
