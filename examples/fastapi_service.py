@@ -7,8 +7,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import FastAPI, HTTPException, Request, Response
-from pydantic import BaseModel
+from fastapi import Body, FastAPI, HTTPException, Request, Response
 
 from gatekey import KeySet
 from gatekey.fastapi import Access, Guard
@@ -22,11 +21,8 @@ auth = Guard.from_env(
 )
 auth.install(app)  # /auth/refresh, /auth/log-out, /auth/devices, /.well-known/jwks.json, ...
 Reader = Annotated[Access, auth.requires("orders:read")]
-
-
-class User(BaseModel):
-    name: str
-    password: str
+Writer = Annotated[Access, auth.requires("orders:write", kinds=["session"])]
+Text = Annotated[str, Body()]
 
 
 @app.get("/orders")
@@ -35,14 +31,12 @@ async def orders(who: Reader) -> dict[str, str | None]:
 
 
 @app.delete("/orders/{number}")
-async def cancel(
-    number: int, who: Annotated[Access, auth.requires("orders:write", kinds=["session"])]
-) -> dict[str, object]:
+async def cancel(number: int, who: Writer) -> dict[str, object]:
     return {"cancelled": number, "by": who.subject}
 
 
 @app.post("/log-in", dependencies=[auth.public(limits={"log-in": "5/min"}, own_pages=True)])
-async def log_in(request: Request, response: Response, user: User) -> None:
-    if USERS.get(user.name) != user.password:
+async def log_in(request: Request, response: Response, name: Text, password: Text) -> None:
+    if USERS.get(name) != password:
         raise HTTPException(401, "No such user, or another password.")
-    await auth.log_in(request, response, user.name, scopes=["orders:read", "orders:write"])
+    await auth.log_in(request, response, name, scopes=["orders:read", "orders:write"])

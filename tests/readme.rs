@@ -1,5 +1,5 @@
-//! The README shows one Python program for each pillar, byte for byte as the tests run it, links the same in C and C++,
-//! and leads with the two commands. Links of all pages lead to files and headings that are there.
+//! The README shows one Python program for each pillar, and a service of all of them, byte for byte as the tests run it,
+//! links the same in C and C++, and leads with the two commands. Links of all pages lead to files and headings that are there.
 
 #![expect(clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -48,6 +48,7 @@ fn every_marked_snippet_is_the_file_it_names() {
             "examples/apikey.py",
             "examples/session.py",
             "examples/oauth.py",
+            "examples/fastapi_service.py",
         ]
     );
 }
@@ -60,7 +61,8 @@ fn the_same_programs_are_linked_in_c_and_in_cpp() {
         let mark = format!("<!-- {path} -->");
         let section = sections.iter().find(|text| text.contains(&mark)).expect("its section");
         for ending in ["c", "cpp"] {
-            let other = path.replace(".py", &format!(".{ending}"));
+            let name = path.replace("fastapi_service", "guard");
+            let other = name.replace(".py", &format!(".{ending}"));
             assert!(section.contains(&format!("]({other})")), "README.md does not link {other}");
             assert!(read(&other).contains("int main("), "{other} is no program");
         }
