@@ -90,6 +90,8 @@ def ffi(everything: bool) -> list[Lane]:
     kinds = ("valgrind", "sanitized", "static")
     lanes = [shell(f"ffi {kind}", f"tests/ffi/run.sh {kind}") for kind in kinds]
     lanes.append(shell("ffi linking", "tests/ffi/linking.sh"))
+    tokens = {"KMS_TOKENS": "320"} if everything else {}
+    lanes.append(shell("ffi kms", "tests/ffi/kms.sh", **tokens))
     if everything:
         for cc, cxx in (("gcc", "g++"), ("clang", "clang++")):
             for c, cpp in (("c11", "c++17"), ("c17", "c++20"), ("c2x", "c++2b")):
