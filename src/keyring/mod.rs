@@ -198,10 +198,10 @@ impl KeyRing {
     /// the ring with that.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: there are 64 keys whose tokens are still good, or the active key signs
-    /// by a callback and no next one was [added](Self::add). `MixedKeySet`: new
-    /// keys are symmetric and old ones are not, or the other way. Those of [`KeyRingStore`]; then
-    /// nothing has changed.
+    /// `InvalidConfiguration`: there are 64 keys whose tokens are still good, or the active key
+    /// signs by a callback and no next one was [added](Self::add). `MixedKeySet`: new keys are
+    /// symmetric and old ones are not, or the other way. Those of [`KeyRingStore`]; then nothing
+    /// has changed.
     pub fn rotate(&self) -> Result<RingKey> {
         self.0.change(&|ring, now| {
             // The clock may be behind, also behind the ring: what signs is not older than its keys.
@@ -224,9 +224,9 @@ impl KeyRing {
     /// well. If it is the active one, the next one takes its place.
     ///
     /// # Errors
-    /// `RingKeyNotFound`: the ring has no key of this name. `InvalidConfiguration`: it is the active
-    /// one, signs by a callback, and there is no next one. Those of [`KeyRingStore`]; then nothing
-    /// has changed.
+    /// `RingKeyNotFound`: the ring has no key of this name. `InvalidConfiguration`: it is the
+    /// active one, signs by a callback, and there is no next one. Those of [`KeyRingStore`]; then
+    /// nothing has changed.
     pub fn remove(&self, kid: &str) -> Result<()> {
         self.0.change(&|Current { keys, .. }, now| {
             let at = keys.iter().position(|kept| kept.shown.kid == kid).ok_or(NO_SUCH_KEY)?;
