@@ -29,9 +29,17 @@ class guard_request {
     }
     /// All of a range of pairs of texts, such as a std::multimap of std::string.
     template <class Pairs> guard_request &headers(const Pairs &pairs) {
+        using pair = decltype(*std::begin(pairs));
+        using value = typename std::remove_reference_t<pair>::second_type;
+        static_assert(std::is_lvalue_reference_v<pair> || std::is_trivially_destructible_v<value>,
+                      "the range makes its texts on the way, and they would be gone");
         for (const auto &[name, value] : pairs) header(name, value);
         return *this;
     }
+    /// Not of a container that is gone when the request is looked at.
+    template <class Pairs, class = std::enable_if_t<!std::is_lvalue_reference_v<Pairs> &&
+                                                    !std::is_const_v<Pairs>>>
+    guard_request &headers(Pairs &&pairs) = delete;
     /// Whom the socket is connected to: an address, with or without a port. A Unix socket is empty,
     /// `@...`, `unix:...` or a path. Not known unless set.
     guard_request &peer(std::string_view peer) noexcept {

@@ -110,8 +110,9 @@ pub(crate) fn authorization_scheme(value: &str) -> (&str, &str) {
         return ("Bearer", rest.get(1..).unwrap_or_default());
     }
     let value = value.trim_matches([' ', '\t']);
-    let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
-    (scheme, rest.trim_start_matches(' '))
+    // A tab is no separator (RFC 9110 section 11.4), and must not make another scheme of this one.
+    let (scheme, rest) = value.split_once([' ', '\t']).unwrap_or((value, ""));
+    (scheme, rest.trim_start_matches([' ', '\t']))
 }
 
 /// Whether this scheme names API keys and nothing else: `Api-Key`, as the package

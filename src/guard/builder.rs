@@ -187,6 +187,7 @@ impl GuardBuilder {
             header_name(&self.csrf_header, "csrf_header")?,
             header_name(forwarded, "forwarded_header")?,
         );
+        names.check()?;
         proxies.is_forwarded = names.forwarded == "forwarded";
         let allow_http = self.cookies.as_ref().is_some_and(SessionCookies::allows_http);
         let mut origins = Origins::default();

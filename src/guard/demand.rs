@@ -109,6 +109,8 @@ pub struct DemandBuilder {
     tenant: Option<String>,
     claims: Vec<(String, String)>,
     limits: Vec<(String, String)>,
+    /// A list that was given and is empty: it would demand nothing.
+    empty: Option<&'static str>,
 }
 
 impl DemandBuilder {
@@ -116,6 +118,9 @@ impl DemandBuilder {
     /// kind is refused before anything of it is looked at.
     pub fn kinds(mut self, kinds: impl IntoIterator<Item = AccessKind>) -> Self {
         self.demanded.kinds = kinds.into_iter().collect();
+        if self.demanded.kinds.is_empty() {
+            self.empty = Some("kinds");
+        }
         self
     }
 
@@ -128,6 +133,9 @@ impl DemandBuilder {
     /// At least one of these must have been granted; at most 16.
     pub fn any_scopes<T: Into<String>>(mut self, scopes: impl IntoIterator<Item = T>) -> Self {
         self.demanded.any_scopes.extend(scopes.into_iter().map(Into::into));
+        if self.demanded.any_scopes.is_empty() {
+            self.empty = Some("any_scopes");
+        }
         self
     }
 
@@ -226,10 +234,13 @@ impl DemandBuilder {
     /// The demand.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: a scope, tenant, claim, `acr` value or limit that can never be met,
-    /// or demands that contradict each other; the error's claim names it.
+    /// `InvalidConfiguration`: a scope, tenant, claim, `acr` value or limit that can never be met, a
+    /// list of kinds or of scopes of which one is demanded that is empty, or demands that contradict each other; the error's claim names it.
     pub fn build(self) -> Result<Demand> {
         let mut demanded = self.demanded;
+        if let Some(list) = self.empty {
+            return Err(EMPTY.about_claim(list));
+        }
         for (scopes, name) in [(&demanded.scopes, "scopes"), (&demanded.any_scopes, "any_scopes")] {
             if scopes.len() > MOST || !scopes.iter().all(|scope| is_scope(scope, 255)) {
                 return Err(SCOPES.about_claim(name));
@@ -379,6 +390,10 @@ const fn refusal(message: &'static str) -> Error {
     Error::new(ErrorKind::InvalidConfiguration, message)
 }
 
+const EMPTY: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "A list of what is demanded is empty, and would demand nothing: name at least one, or leave it out.",
+);
 const SCOPES: Error = refusal(
     "A demand names at most 16 scopes, each on its own: visible ASCII without spaces, quotes and backslashes (RFC 6749).",
 );

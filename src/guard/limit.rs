@@ -7,7 +7,7 @@
 
 use super::address::network;
 use super::decision::{Rated, push_policy};
-use crate::apikey::{gcra, parse_rate, rate_left, unit_of};
+use crate::apikey::{gcra, parse_rate, rate_left, settled, unit_of};
 use crate::base::clock::{Clock, NANOS, plausible_nanos};
 use crate::base::process::brief;
 use crate::error::{Error, ErrorKind, Result};
@@ -99,8 +99,13 @@ impl Limiter {
             return Err(ErrorKind::Internal.into());
         };
         let known = if entry.0 == key { entry.1 } else { 0 };
-        let tat = gcra(known, now, limit.rate, 1)
-            .map_err(|wait| TOO_OFTEN.retry_after_ms(wait.div_ceil(NANOS / 1000)))?;
+        let tat = gcra(known, now, limit.rate, 1).map_err(|wait| {
+            // The clock stepped back. Written down, or it would be ahead until the old time comes.
+            if known != 0 {
+                entry.1 = settled(known, now, limit.rate);
+            }
+            TOO_OFTEN.retry_after_ms(wait.div_ceil(NANOS / 1000))
+        })?;
         *entry = (key, tat);
         Ok(Taken { key, rate: limit.rate, tat, now })
     }

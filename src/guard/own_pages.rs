@@ -29,12 +29,14 @@ impl Guard {
     /// where a request comes from, which are older than 2023.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: the guard has no cookies. `MalformedCookie`, `MalformedRequest`,
-    /// `RequestTooLarge`; `RandomUnavailable`.
+    /// `InvalidConfiguration`: the guard has no cookies. `MalformedRequest`, `RequestTooLarge`;
+    /// `RandomUnavailable`.
     pub fn form_token(&self, request: &Request<'_>) -> Result<FormToken> {
         let inner = &*self.0;
         let cookies = inner.cookies.as_ref().ok_or_else(|| NO_COOKIES.about_claim("cookies"))?;
-        let sent = request.read(&inner.names)?.session_cookies(request, cookies)?;
+        // Whatever another host has planted, the page can be shown: it gets a cookie of its own.
+        let sent = request.read(&inner.names)?.session_cookies(request, cookies);
+        let sent = sent.unwrap_or_default();
         let (token, set_cookie) = cookies.before_log_in(&sent)?;
         Ok(FormToken { token, set_cookie })
     }

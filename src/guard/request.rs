@@ -206,6 +206,33 @@ impl Names {
         Self { api_key, csrf, forwarded, lengths }
     }
 
+    /// Refuses a name that says something else already.
+    pub(super) fn check(&self) -> Result<()> {
+        const TAKEN: [&str; 8] = [
+            "authorization",
+            "cookie",
+            "host",
+            "origin",
+            "upgrade",
+            "connection",
+            "sec-fetch-site",
+            "access-control-request-method",
+        ];
+        let own = [
+            (&self.api_key, "api_key_header"),
+            (&self.csrf, "csrf_header"),
+            (&self.forwarded, "forwarded_header"),
+        ];
+        for (at, (name, option)) in own.iter().enumerate() {
+            let is_same = |other: &(&String, &str)| is_named(other.0.as_bytes(), name.as_bytes());
+            let is_taken = TAKEN.iter().any(|taken| name.eq_ignore_ascii_case(taken));
+            if is_taken || own.iter().take(at).any(is_same) {
+                return Err(NAMED_TWICE.about_claim(option));
+            }
+        }
+        Ok(())
+    }
+
     const fn bit(length: usize) -> u64 {
         1 << if length < 63 { length } else { 63 }
     }
@@ -329,6 +356,10 @@ const fn is_control(byte: u8) -> bool {
     byte < b' ' || byte == 0x7f
 }
 
+const NAMED_TWICE: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "A header of this name says something else already; choose another name for it.",
+);
 const TOO_LARGE: Error = Error::new(
     ErrorKind::RequestTooLarge,
     "The request has more than 500 headers, or more than 128 KiB of them.",

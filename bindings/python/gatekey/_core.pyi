@@ -193,7 +193,7 @@ class Key:
     @staticmethod
     def with_callback(
         public: Key,
-        sign: Callable[[SignRequest], bytes | bytearray | memoryview],
+        sign: Callable[[SignRequest], bytes | bytearray],
         *,
         deadline: _Seconds | None = None,
     ) -> Key:
@@ -592,7 +592,7 @@ class ApiKeys:
         id: str,
         *,
         overlap: _Seconds = 0,
-        owned_by: str | None = None,
+        owned_by: str = ...,
         tenant: str | None = None,
         actor: str | None = None,
     ) -> IssuedApiKey:
@@ -605,7 +605,7 @@ class ApiKeys:
         id: str,
         reason: str | None = "",
         *,
-        owned_by: str | None = None,
+        owned_by: str = ...,
         tenant: str | None = None,
         actor: str | None = None,
     ) -> ApiKeyRecord:
@@ -619,7 +619,7 @@ class ApiKeys:
         id: str,
         reason: str | None = "",
         *,
-        owned_by: str | None = None,
+        owned_by: str = ...,
         tenant: str | None = None,
         actor: str | None = None,
     ) -> ApiKeyRecord:
@@ -628,7 +628,7 @@ class ApiKeys:
         self,
         id: str,
         *,
-        owned_by: str | None = None,
+        owned_by: str = ...,
         tenant: str | None = None,
         actor: str | None = None,
     ) -> ApiKeyRecord:
@@ -637,7 +637,7 @@ class ApiKeys:
         self,
         id: str,
         *,
-        owned_by: str | None = None,
+        owned_by: str = ...,
         tenant: str | None = None,
         actor: str | None = None,
         **changes: Any,
@@ -646,7 +646,7 @@ class ApiKeys:
         `rate`, `credits`, `cidrs`, `meta`. `None` takes a limit away. The record as it is now.
         """
     def get(
-        self, id: str, *, owned_by: str | None = None, tenant: str | None = None
+        self, id: str, *, owned_by: str = ..., tenant: str | None = None
     ) -> ApiKeyRecord:
         """The record of the key. Raises `ApiKeyNotFoundError`."""
     def list(
@@ -982,7 +982,7 @@ class Sessions:
 
         Raises `InvalidRefreshTokenError`.
         """
-    def end_by_id(self, family: str, subject: str | None = None) -> bool:
+    def end_by_id(self, family: str, subject: str = ...) -> bool:
         """Ends the session with this id and revokes its access tokens; whether it had not been ended before. With
         `subject`, only a session of that subject.
 

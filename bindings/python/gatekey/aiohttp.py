@@ -30,7 +30,7 @@ from gatekey.exceptions import ConfigurationError
 from gatekey.guard import door
 from gatekey.guard.answer import Answer, cookies_of, joined
 from gatekey.guard.base import FORM, mark_of, marked, tokens_of, unguarded
-from gatekey.guard.door import LONGEST_FORM, access_of, field_of
+from gatekey.guard.door import access_of, field_of, is_short
 from gatekey.guard.loop import answered, decided
 from gatekey.guard.routes import Asked
 
@@ -175,7 +175,7 @@ class Guard(door.Guard):
         return field_of(await self._form(request), self.csrf_form_field)
 
     async def _form(self, request: web.Request) -> bytes:
-        is_small = 0 < (request.content_length or 0) <= LONGEST_FORM
+        is_small = is_short(request.headers.get("Content-Length", ""))
         return await request.read() if is_small else b""
 
     def _own(self, route: OwnRoute) -> Callable[[web.Request], Any]:

@@ -38,7 +38,7 @@ from gatekey.exceptions import ConfigurationError
 from gatekey.guard import base, door
 from gatekey.guard.answer import Answer, cookies_of, joined
 from gatekey.guard.base import FORM, mark_of, marked, tokens_of, unguarded
-from gatekey.guard.door import LONGEST_FORM, access_of
+from gatekey.guard.door import access_of, is_short
 from gatekey.guard.former import looked_up
 from gatekey.guard.loop import decided
 from gatekey.guard.routes import Asked
@@ -180,7 +180,7 @@ class Guard(door.Guard):
             if route is None:
                 return response_of(Answer(405, (("Allow", ", ".join(methods)),)))
             length = request.META.get("CONTENT_LENGTH") or ""
-            is_small = length.isdigit() and int(length) <= LONGEST_FORM
+            is_small = is_short(length)
             query, cookies = (
                 request.META.get("QUERY_STRING", ""),
                 request.META.get("HTTP_COOKIE", ""),

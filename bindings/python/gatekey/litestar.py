@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from litestar import Request, Response, WebSocket
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, WebSocketException
 from litestar.handlers import HTTPRouteHandler
 from litestar.plugins import InitPluginProtocol
 from litestar.response.base import ASGIResponse
@@ -31,7 +31,7 @@ from gatekey.aio.pool import STORES
 from gatekey.guard import base
 from gatekey.guard.answer import Answer, cookies_of, with_headers
 from gatekey.guard.base import FORM, tokens_of, unguarded
-from gatekey.guard.door import LONGEST_FORM, access_of, field_of
+from gatekey.guard.door import access_of, field_of, is_short
 from gatekey.guard.loop import answered, decided
 from gatekey.guard.routes import Asked
 
@@ -86,12 +86,12 @@ class _Requires:
         own = self.guard
         decision = await decided(own, await own._request(connection), self.demand)
         scope: Any = connection.scope
-        scope.setdefault(DECIDED, []).append(decision)
+        scope.setdefault(DECIDED, [])[:] = [decision]
         if decision.is_allowed:
             return
         if isinstance(connection, WebSocket):
             # It is closed before it is accepted; 4401, 4403 and so on.
-            raise HTTPException(status_code=decision.status, detail="refused")
+            raise WebSocketException("refused", code=4000 + decision.status)
         raise Refused(decision)
 
 
@@ -299,7 +299,7 @@ def answer_refusal(_: Request[Any, Any, Any], error: Refused) -> Response[bytes]
 
 def _is_small(request: Request[Any, Any, Any]) -> bool:
     length = request.headers.get("content-length", "")
-    return length.isdigit() and int(length) <= LONGEST_FORM
+    return is_short(length)
 
 
 def _set(scope: Scope, headers: list[tuple[str, str]]) -> None:

@@ -33,7 +33,7 @@ from gatekey.exceptions import ConfigurationError, UsageError
 from gatekey.guard import door
 from gatekey.guard.answer import Answer, cookies_of, with_headers
 from gatekey.guard.base import FORM, mark_of, marked, tokens_of, unguarded
-from gatekey.guard.door import LONGEST_FORM, access_of, field_of
+from gatekey.guard.door import access_of, field_of, is_short
 from gatekey.guard.loop import answered, decided
 from gatekey.guard.routes import Asked
 
@@ -170,7 +170,7 @@ class Guard(door.Guard):
         self, scope: Scope, demand: _Demand, csrf_field: str | None = None
     ) -> _Decision:
         decision = await decided(self, _Request.of_asgi(scope, csrf_field), demand)
-        scope.setdefault(DECIDED, []).append((decision, demand))
+        scope.setdefault(DECIDED, [])[:] = [(decision, demand)]  # a websocket asks often
         return decision
 
     async def _field(self, connection: HTTPConnection) -> str | None:
@@ -311,7 +311,7 @@ class _OwnRoute(Route):
 def is_small(scope: Scope) -> bool:
     """Tell whether a body is so small that it may be read before the endpoint reads it."""
     length = dict(scope["headers"]).get(b"content-length", b"")
-    return length.isdigit() and int(length) <= LONGEST_FORM
+    return is_short(length)
 
 
 def _is_function(thing: object) -> bool:

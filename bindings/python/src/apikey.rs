@@ -6,7 +6,7 @@
 use crate::apikey_records::{
     ApiKeyCheck, ApiKeyRecord, AuditRecord, ImportReport, IssuedApiKey, Page, PepperUse,
 };
-use crate::args::{self as args, Changes, Count, ForPeople, Place, Text};
+use crate::args::{self as args, Changes, Count, ForPeople, Place, Text, Whose};
 use crate::clock::OwnClock;
 use crate::errors::{OrRaise, raise, usage};
 use crate::gil::{Kept, quickly};
@@ -205,14 +205,14 @@ impl ApiKeys {
     /// Gives the key a new secret under the same id; the old one is accepted for `overlap` more
     /// seconds, at most 90 days; 0, the default, ends it now. A key has two secrets at the most: a second rotation within
     /// an overlap ends the first secret at once.
-    #[pyo3(signature = (id, *, overlap=None, owned_by=None, tenant=None, actor=None),
-        text_signature = "($self, id, *, overlap=0, owned_by=None, tenant=None, actor=None)")]
+    #[pyo3(signature = (id, *, overlap=None, owned_by=Whose::Any, tenant=None, actor=None),
+        text_signature = "($self, id, *, overlap=0, owned_by=..., tenant=None, actor=None)")]
     fn rotate(
         &self,
         py: Python<'_>,
         id: Text<'_>,
         overlap: Option<&Bound<'_, PyAny>>,
-        owned_by: Option<Text<'_>>,
+        owned_by: Whose<'_>,
         tenant: Option<Text<'_>>,
         actor: Option<Text<'_>>,
     ) -> PyResult<IssuedApiKey> {
@@ -225,14 +225,14 @@ impl ApiKeys {
     ///
     /// With `owned_by`, here and in the other calls about one key, another owner's key is one that does not exist, and so is
     /// one of another `tenant`; none, for keys without. For users who choose a key by its id, which is public.
-    #[pyo3(signature = (id, reason=None, *, owned_by=None, tenant=None, actor=None),
-        text_signature = "($self, id, reason='', *, owned_by=None, tenant=None, actor=None)")]
+    #[pyo3(signature = (id, reason=None, *, owned_by=Whose::Any, tenant=None, actor=None),
+        text_signature = "($self, id, reason='', *, owned_by=..., tenant=None, actor=None)")]
     fn revoke(
         &self,
         py: Python<'_>,
         id: Text<'_>,
         reason: Option<ForPeople>,
-        owned_by: Option<Text<'_>>,
+        owned_by: Whose<'_>,
         tenant: Option<Text<'_>>,
         actor: Option<Text<'_>>,
     ) -> PyResult<ApiKeyRecord> {
@@ -242,14 +242,14 @@ impl ApiKeys {
     }
 
     /// Refuses the key until it is enabled again. The record as it is now.
-    #[pyo3(signature = (id, reason=None, *, owned_by=None, tenant=None, actor=None),
-        text_signature = "($self, id, reason='', *, owned_by=None, tenant=None, actor=None)")]
+    #[pyo3(signature = (id, reason=None, *, owned_by=Whose::Any, tenant=None, actor=None),
+        text_signature = "($self, id, reason='', *, owned_by=..., tenant=None, actor=None)")]
     fn disable(
         &self,
         py: Python<'_>,
         id: Text<'_>,
         reason: Option<ForPeople>,
-        owned_by: Option<Text<'_>>,
+        owned_by: Whose<'_>,
         tenant: Option<Text<'_>>,
         actor: Option<Text<'_>>,
     ) -> PyResult<ApiKeyRecord> {
@@ -259,12 +259,13 @@ impl ApiKeys {
     }
 
     /// Accepts a disabled key again. The record as it is now.
-    #[pyo3(signature = (id, *, owned_by=None, tenant=None, actor=None))]
+    #[pyo3(signature = (id, *, owned_by=Whose::Any, tenant=None, actor=None),
+        text_signature = "($self, id, *, owned_by=..., tenant=None, actor=None)")]
     fn enable(
         &self,
         py: Python<'_>,
         id: Text<'_>,
-        owned_by: Option<Text<'_>>,
+        owned_by: Whose<'_>,
         tenant: Option<Text<'_>>,
         actor: Option<Text<'_>>,
     ) -> PyResult<ApiKeyRecord> {
@@ -274,12 +275,13 @@ impl ApiKeys {
 
     /// Changes what is named: `owner`, `name`, `scopes`, `not_before`, `expires_at`, `expires_in`,
     /// `rate`, `credits`, `cidrs`, `meta`. `None` takes a limit away. The record as it is now.
-    #[pyo3(signature = (id, *, owned_by=None, tenant=None, actor=None, **changes))]
+    #[pyo3(signature = (id, *, owned_by=Whose::Any, tenant=None, actor=None, **changes),
+        text_signature = "($self, id, *, owned_by=..., tenant=None, actor=None, **changes)")]
     fn update(
         &self,
         py: Python<'_>,
         id: Text<'_>,
-        owned_by: Option<Text<'_>>,
+        owned_by: Whose<'_>,
         tenant: Option<Text<'_>>,
         actor: Option<Text<'_>>,
         changes: Option<&Bound<'_, PyDict>>,
@@ -290,12 +292,13 @@ impl ApiKeys {
     }
 
     /// The record of the key. Raises `ApiKeyNotFoundError`.
-    #[pyo3(signature = (id, *, owned_by=None, tenant=None))]
+    #[pyo3(signature = (id, *, owned_by=Whose::Any, tenant=None),
+        text_signature = "($self, id, *, owned_by=..., tenant=None)")]
     fn get(
         &self,
         py: Python<'_>,
         id: Text<'_>,
-        owned_by: Option<Text<'_>>,
+        owned_by: Whose<'_>,
         tenant: Option<Text<'_>>,
     ) -> PyResult<ApiKeyRecord> {
         let keys = self.owned(py, owned_by, tenant, None)?;
@@ -480,15 +483,17 @@ impl ApiKeys {
     fn owned(
         &self,
         py: Python<'_>,
-        owner: Option<Text<'_>>,
+        owner: Whose<'_>,
         tenant: Option<Text<'_>>,
         actor: Option<Text<'_>>,
     ) -> PyResult<gatekey::ApiKeys> {
         let keys = self.acting(py, actor)?;
         match owner {
-            None if tenant.is_none() => Ok(keys),
-            None => Err(usage(py, "A `tenant` is that of an owner: give `owned_by`, too.")),
-            Some(owner) => keys.owned_by(owner.0, tenant.map_or("", |name| name.0)).or_raise(py),
+            Whose::Any if tenant.is_none() => Ok(keys),
+            Whose::Any => Err(usage(py, "A `tenant` is that of an owner: give `owned_by`, too.")),
+            Whose::Of(owner) => {
+                keys.owned_by(owner.0, tenant.map_or("", |name| name.0)).or_raise(py)
+            }
         }
     }
 

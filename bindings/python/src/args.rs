@@ -41,6 +41,26 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Text<'a> {
     }
 }
 
+/// Whose thing a call may touch: left out, it does not matter. `None` is a caller without a subject, who owns nothing.
+#[derive(Clone, Copy)]
+pub(crate) enum Whose<'a> {
+    Any,
+    Of(Text<'a>),
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Whose<'a> {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if value.is_none() {
+            let message = "The owner is None: a caller without a subject owns nothing. Refuse it, or leave the \
+                argument out where the owner does not matter.";
+            return Err(usage(value.py(), message));
+        }
+        Text::extract(value).map(Self::Of)
+    }
+}
+
 /// A text for people, of whatever a caller sent: it is cleaned, and never a misuse. What a server has read as ISO 8859-1
 /// although it was UTF-8, as ASGI and WSGI servers read headers, is put right where it holds what no text holds otherwise.
 pub(crate) struct ForPeople(pub(crate) String);

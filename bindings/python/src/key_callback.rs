@@ -1,10 +1,10 @@
 //! `Key.with_callback`: a callable that signs with a key of a KMS or HSM.
 
-use crate::options::{octets, wrong_type};
+use crate::options::wrong_type;
 use crate::own_transport::Raised;
 use gatekey::jwk::ExternalSigner;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyByteArray, PyBytes};
 use std::error::Error;
 
 /// What the callable of `Key.with_callback` is asked for.
@@ -66,10 +66,13 @@ impl ExternalSigner for Callable {
         Python::attach(|py| {
             let given = Py::new(py, asked).and_then(|asked| self.0.bind(py).call1((asked,)));
             let signature = given.and_then(|given| {
-                if given.is_instance_of::<PyString>() {
-                    return Err(wrong_type(&given, "the callback's signature", "bytes"));
+                if let Ok(bytes) = given.cast::<PyByteArray>() {
+                    return Ok(bytes.to_vec());
                 }
-                octets(&given, "the callback's signature").map(<[u8]>::to_vec)
+                match given.cast::<PyBytes>() {
+                    Ok(bytes) => Ok(bytes.as_bytes().to_vec()),
+                    Err(_) => Err(wrong_type(&given, "the callback's signature", "bytes")),
+                }
             });
             signature.map_err(|error| Raised::kept(py, error))
         })

@@ -2,7 +2,7 @@
 
 use crate::apikey::page_limit;
 use crate::apikey_records::Page;
-use crate::args::{self as args, Count, ForPeople, Place, Text};
+use crate::args::{self as args, Count, ForPeople, Place, Text, Whose};
 use crate::clock::OwnClock;
 use crate::encode;
 use crate::errors::{OrRaise, usage};
@@ -183,15 +183,13 @@ impl Sessions {
     ///
     /// The id is public (`sid` of access tokens): where users choose it, from a list of their devices, give the
     /// subject that is logged in. Raises `SessionNotFoundError`, also for another subject's session.
-    #[pyo3(signature = (family, subject=None))]
-    fn end_by_id(
-        &self,
-        py: Python<'_>,
-        family: Text<'_>,
-        subject: Option<Text<'_>>,
-    ) -> PyResult<bool> {
+    #[pyo3(signature = (family, subject=Whose::Any), text_signature = "($self, family, subject=...)")]
+    fn end_by_id(&self, py: Python<'_>, family: Text<'_>, subject: Whose<'_>) -> PyResult<bool> {
         let sessions = self.inner(py)?;
-        let subject = subject.map(|subject| subject.0);
+        let subject = match subject {
+            Whose::Any => None,
+            Whose::Of(subject) => Some(subject.0),
+        };
         py.detach(move || sessions.end_by_id(family.0, subject)).or_raise(py)
     }
 

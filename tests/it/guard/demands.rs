@@ -218,6 +218,9 @@ fn demands_that_can_never_be_met_are_refused_when_built() {
         ("scopes", Demand::builder().scopes(["a\""])),
         ("scopes", Demand::builder().scopes(many())),
         ("any_scopes", Demand::builder().any_scopes(["\u{e9}"])),
+        // A list from a configuration that came out empty opens no route.
+        ("any_scopes", Demand::builder().any_scopes(Vec::<String>::new())),
+        ("kinds", Demand::builder().kinds([])),
         ("acr_values", Demand::builder().acr_values(["a b"])),
         ("acr_values", Demand::builder().acr_values(many())),
         ("tenant", Demand::builder().tenant("")),

@@ -37,6 +37,21 @@ fn a_limit_is_of_the_action_and_of_a_network() {
     assert_eq!(networks.filter(|peer| wide.on(post().peer(peer), &limit).is_allowed()).count(), 5);
 }
 
+/// A clock that is put right is no reason to keep an address out until the old time comes.
+#[test]
+fn a_clock_that_steps_back_keeps_nobody_out_for_long() {
+    let service = service();
+    service.clock.advance(3600);
+    assert!(log_in(&service, "192.0.2.1").is_allowed());
+    service.clock.set(NOW);
+    refused(&log_in(&service, "192.0.2.1"), 429); // all of a limit, once
+    service.clock.advance(12);
+    assert!(log_in(&service, "192.0.2.1").is_allowed());
+    assert!((0..9).filter(|_| log_in(&service, "192.0.2.1").is_allowed()).count() <= 5);
+    service.clock.advance(60);
+    assert_eq!((0..9).filter(|_| log_in(&service, "192.0.2.1").is_allowed()).count(), 5);
+}
+
 /// More addresses than the table has room for, each with fewer requests than are used up: none of
 /// those that are refused is let in again by them, and one that was not there is.
 #[test]

@@ -168,6 +168,15 @@ fn settings_that_no_answer_could_carry_are_refused_when_built() {
         ("a space", "forwarded_header", builder().trusted_proxy("unix").forwarded_header("a b")),
         ("a colon", "api_key_header", builder().api_key_header("x:y")),
         ("nothing", "csrf_header", builder().csrf_header("")),
+        ("a cookie", "api_key_header", builder().api_key_header("Cookie")),
+        ("a bearer's", "api_key_header", builder().api_key_header("authorization")),
+        ("the other", "csrf_header", builder().csrf_header("x-api-key")),
+        ("an origin", "csrf_header", builder().csrf_header("Origin")),
+        (
+            "a cookie",
+            "forwarded_header",
+            builder().trusted_proxy("unix").forwarded_header("Cookie"),
+        ),
         ("0", "ipv6_prefix", builder().ipv6_prefix(0)),
         ("129", "ipv6_prefix", builder().ipv6_prefix(129)),
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from pathlib import Path
 from time import monotonic, time
@@ -23,7 +24,7 @@ from gatekey._core import (
     _RemoteKeySet,
     _Request,
 )
-from gatekey.exceptions import ConfigurationError
+from gatekey.exceptions import ConfigurationError, UsageError
 from gatekey.guard.events import LOG, Event, Events
 from gatekey.guard.former import found_in, looked_up
 from gatekey.guard.settings import beside, csrf_secret_at, options_of
@@ -59,6 +60,8 @@ FORM = "application/x-www-form-urlencoded"
 """The type of a form whose fields are looked at: its size is bounded by the framework."""
 ALL_KINDS = {"api_key", "session", "jwt", "opaque"}
 _T = TypeVar("_T")
+# RFC 6749 section 3.3.
+_SCOPE = re.compile(r"[!#-\[\]-~]+")
 
 
 class Demands(TypedDict, total=False):
@@ -362,8 +365,13 @@ class Guard:
         own = dict(about.pop("claims", None) or {})
         scopes = about.pop("scopes", ())
         granted = listed(list(scopes) if not isinstance(scopes, str) else scopes, "scopes") or []
+        if wrong := [scope for scope in granted if not _SCOPE.fullmatch(scope)]:
+            message = f"scopes: {wrong[0]!r:.60} is no scope; it has no spaces, quotes or backslashes."
+            raise UsageError(message)
+        if granted and "scope" in own:
+            raise UsageError("The scopes are given twice: by `scopes` and by `claims`.")
         if granted:
-            own.setdefault("scope", " ".join(granted))
+            own["scope"] = " ".join(granted)
         with Watch(self, request) as watch:
             return watch.noted(self._core.log_in(subject, own, **about), "logged_in")
 

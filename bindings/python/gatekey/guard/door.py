@@ -80,9 +80,19 @@ def access_of(decision: _Decision | None) -> Access:
     return access
 
 
+def is_short(length: str | bytes) -> bool:
+    """Tell whether a ``Content-Length`` is that of a form which may be read before its endpoint reads it."""
+    digits = length if isinstance(length, bytes) else length.encode("utf-8", "replace")
+    return digits.isdigit() and len(digits) <= 6 and int(digits) <= LONGEST_FORM
+
+
 def field_of(form: bytes, name: str) -> str | None:
     """Give the value of the first field of this name in a form (``x-www-form-urlencoded``)."""
     if len(form) > LONGEST_FORM:
         return None
-    fields = parse_qsl(form.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=1000)
+    text = form.decode("utf-8", "replace")
+    try:
+        fields = parse_qsl(text, keep_blank_values=True, max_num_fields=1000)
+    except ValueError:  # more fields than that
+        return None
     return next((value for own, value in fields if own == name), None)

@@ -1,0 +1,123 @@
+"""What once broke a door: odd forms and cookies, callers without a subject, many questions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocket  # noqa: TC002 - Starlette reads it
+
+from gatekey import ApiKeys, Sessions, exceptions
+from gatekey.guard.door import field_of, is_short
+from gatekey.starlette import DECIDED, Guard
+from gatekey.testing import new_key
+
+
+def guard() -> Guard:
+    return Guard(
+        "memory:",
+        issuer="https://shop.example",
+        public_url="https://shop.example",
+        cookies=True,
+        csrf_secret=bytes(range(32)),
+        csrf_form_field="csrf",
+    )
+
+
+def test_a_caller_without_a_subject_owns_nothing() -> None:
+    keys, sessions = ApiKeys.open("memory:"), Sessions.open("memory:")
+    issued = keys.create(owner="bob")
+    nobody: Any = None
+    for call in (
+        lambda: keys.revoke(issued.id, owned_by=nobody),
+        lambda: keys.rotate(issued.id, owned_by=nobody),
+        lambda: keys.get(issued.id, owned_by=nobody),
+        lambda: keys.disable(issued.id, owned_by=nobody, tenant=nobody),
+        lambda: keys.update(issued.id, owned_by=nobody, name="mine"),
+        lambda: sessions.end_by_id("f" * 22, nobody),
+    ):
+        with pytest.raises(exceptions.UsageError, match="owner is None"):
+            call()
+    assert keys.check(issued.secret).code == "valid"
+    assert keys.revoke(issued.id).owner == "bob"
+
+
+@pytest.mark.parametrize("form", [b"a=1&" * 1001, b"csrf=%ff&" * 900, b"csrf" * 20_000])
+def test_an_odd_form_is_refused_and_no_failure(form: bytes) -> None:
+    auth = guard()
+
+    @auth.requires()
+    async def orders(request: Any) -> PlainTextResponse:
+        return PlainTextResponse("in")
+
+    app = Starlette(routes=[Route("/orders", orders, methods=["POST"])])
+    auth.install(app)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = TestClient(app).post("/orders", content=form, headers=headers)
+    assert answer.status_code == 401
+    field_of(form, "csrf")
+
+
+@pytest.mark.parametrize("length", ["", "-1", "1e3", "²", "0" * 5000, "65537", b"\xb2", b"x"])
+def test_an_odd_length_is_not_short(length: str | bytes) -> None:
+    assert not is_short(length)
+    assert is_short("65536")
+    assert is_short(b"0")
+
+
+def test_a_log_in_page_is_shown_whatever_cookies_come() -> None:
+    auth = guard()
+
+    @auth.public()
+    async def page(request: Any) -> PlainTextResponse:
+        response = PlainTextResponse("")
+        response.body = auth.form_token(request, response).encode()
+        return response
+
+    app = Starlette(routes=[Route("/log-in", page)])
+    auth.install(app)
+    for cookie in (
+        "__Host-csrf=a; __Host-csrf=b",
+        "__Host-access=a; __Host-access=b",
+        "__Host-csrf=a, b",
+    ):
+        answer = TestClient(app).get("/log-in", headers={"Cookie": cookie})
+        assert answer.status_code == 200
+        assert "__Host-csrf=" in answer.headers["set-cookie"]
+
+
+def test_many_questions_about_a_websocket_keep_one_answer() -> None:
+    auth = guard()
+    held: list[int] = []
+
+    @auth.requires()
+    async def socket(websocket: WebSocket) -> None:
+        await websocket.accept()
+        for _ in range(50):
+            await auth.recheck(websocket)
+        held.append(len(websocket.scope[DECIDED]))
+        await websocket.close()
+
+    app = Starlette(routes=[WebSocketRoute("/ws", socket)])
+    auth.install(app)
+    key = new_key(auth)
+    with TestClient(app).websocket_connect("/ws", headers={"X-API-Key": key}):
+        pass
+    assert held == [1]
+
+
+def test_scopes_of_a_log_in_are_scopes() -> None:
+    auth = guard()
+    for scopes in (["a b"], [""], ['q"'], ["a\\b"]):
+        with pytest.raises(exceptions.UsageError, match="scopes"):
+            auth.start_session("alice", scopes=scopes)
+    with pytest.raises(exceptions.UsageError, match="twice"):
+        auth.start_session("alice", scopes=["a"], claims={"scope": "b"})
+    assert auth.start_session("alice", scopes=["a", "b"]).is_allowed
+    for empty in ({"any_of": []}, {"kinds": []}):
+        with pytest.raises(exceptions.ConfigurationError, match="empty"):
+            auth.requires(**empty)  # type: ignore[arg-type]
