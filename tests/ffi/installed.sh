@@ -17,7 +17,7 @@ rm -rf "$out"
 mkdir -p "$out"
 make_target install PREFIX="$out/prefix" LIBDIR="$out/prefix/lib" INCLUDEDIR="$out/prefix/include" DESTDIR=
 for file in lib/libgatekey.so "lib/libgatekey.so.$abi" lib/libgatekey.a include/gatekey.h \
-    include/gatekey.hpp include/gatekey/verifier.hpp lib/pkgconfig/gatekey.pc \
+    include/gatekey.hpp include/gatekey/verifier.hpp include/gatekey/httplib.hpp lib/pkgconfig/gatekey.pc \
     lib/cmake/gatekey/gatekeyConfig.cmake lib/cmake/gatekey/gatekeyConfigVersion.cmake bin/gatekey \
     share/man/man1/gatekey.1 share/man/man1/gatekey-key-create.1 share/doc/gatekey/LICENSE-MIT \
     share/doc/gatekey/THIRD-PARTY.md; do
