@@ -92,6 +92,7 @@ def ffi(everything: bool) -> list[Lane]:
     lanes.append(shell("ffi linking", "tests/ffi/linking.sh"))
     tokens = {"KMS_TOKENS": "320"} if everything else {}
     lanes.append(shell("ffi kms", "tests/ffi/kms.sh", **tokens))
+    lanes.append(shell("ffi cpp-service", "tests/ffi/cpp_service.sh"))
     if everything:
         for cc, cxx in (("gcc", "g++"), ("clang", "clang++")):
             for c, cpp in (("c11", "c++17"), ("c17", "c++20"), ("c2x", "c++2b")):

@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# Builds examples/cpp-service with cpp-httplib, under AddressSanitizer and UndefinedBehaviorSanitizer, and has cpp_service.py
+# send it ordinary and hostile requests; then what must not compile or start. Debian 12's cpp-httplib has no cookies.
+# HTTPLIB_SOURCE may name a folder with httplib.h (and httplib.cpp, where it is split) of 0.44 or later: cookies are tried with it.
+# The environment is that of run.sh.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+: "${FFI_CXX:=c++}" "${CXX_STANDARD:=c++17}" "${HTTPLIB_SOURCE:=}"
+tests/need.sh /usr/include/httplib.h=libcpp-httplib-dev || exit 0
+
+work=$FFI_OUT/cpp-service
+rm -rf "$work" && mkdir -p "$work" "$FFI_OUT/lib"
+library=$FFI_OUT/lib/libgatekey.so
+for name in "$library" "$library.$(sed -n 's/^#define GK_ABI_VERSION //p' include/gatekey.h)"; do
+    ln -sf "$FFI_LIBRARY/libgatekey.so" "$name"
+done
+flags="-std=$CXX_STANDARD -g -O1 -Wall -Wextra -Wpedantic -Werror -Wconversion -Wshadow -Iinclude"
+link="-L$FFI_OUT/lib -lgatekey -Wl,-rpath,$FFI_OUT/lib -pthread"
+sanitizers='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
+export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
+# Debian's library is split; elsewhere the header may be all of it.
+split=$(pkg-config --libs cpp-httplib 2> /dev/null || ls /usr/lib/*/libcpp-httplib.so 2> /dev/null | head -n 1)
+version=$(sed -n 's/^#define CPPHTTPLIB_VERSION "\(.*\)"/\1/p' /usr/include/httplib.h)
+early=$([ "$(printf '%s\n0.44\n' "$version" | sort -V | head -n 1)" = 0.44 ] || echo yes)
+
+passed=0 failed=0
+check() { # NAME OUTCOME
+    if [ "$2" = ok ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+    echo "test cpp-service $1 ... $2"
+}
+drive() { # PROGRAM bearer|cookies
+    local outcome=FAILED
+    mkdir "$work/$2-$(basename "$1")"
+    GATEKEY_LOG=off "$PYTHON" tests/ffi/cpp_service.py "$1" "$work/$2-$(basename "$1")" "$2" && outcome=ok
+    check "$(basename "$1") $2" $outcome
+}
+refused_by_compiler() { # NAME SENTENCE FLAGS...; the program is standard input
+    local outcome=FAILED
+    if ! $FFI_CXX $flags "${@:3}" -fsyntax-only -x c++ - > "$work/log" 2>&1 && grep -qF "$2" "$work/log"; then outcome=ok; fi
+    check "$1" $outcome
+    [ $outcome = ok ] || head -n 20 "$work/log"
+}
+
+compilers=$FFI_CXX
+if command -v clang++ > /dev/null && [ "$FFI_CXX" != clang++ ]; then compilers="$FFI_CXX clang++"; fi
+for compiler in $compilers; do
+    program=$work/$(basename "$compiler")
+    with=$sanitizers
+    if ! echo 'int main() {}' | $compiler -x c++ $sanitizers - -o /dev/null 2> /dev/null; then
+        echo "ffi: SKIPPED what $compiler would sanitize of the C++ service: it lacks the sanitizers"
+        with=
+    fi
+    $compiler $flags $with examples/cpp-service/service.cpp -o "$program" $link $split
+    drive "$program" bearer
+done
+
+if [ -n "$early" ]; then
+    refused_by_compiler cookies_do_not_compile_with_an_early_version \
+        'cookies need cpp-httplib 0.44 or later: earlier versions decode' -DCOOKIES < examples/cpp-service/service.cpp
+    refused_by_compiler trusted_proxies_do_not_compile_with_an_early_version \
+        'trusted proxies need cpp-httplib 0.44 or later: earlier versions decode' << 'END'
+#include <gatekey.hpp>
+#include <gatekey/httplib.hpp>
+int main() { gatekey::httplib::guard::builder().trusted_proxy("10.0.0.0/8"); }
+END
+    # Who says that it is corrected is not believed: it is tried.
+    $FFI_CXX $flags -DCOOKIES -DGATEKEY_HTTPLIB_AS_SENT=1 examples/cpp-service/service.cpp -o "$work/untrue" $link $split
+    head -c 32 /dev/urandom > "$work/csrf"
+    outcome=FAILED
+    if ! bash -c 'ulimit -c 0; "$@"; exit $?' untrue "$work/untrue" "sqlite:///$work/untrue.sqlite" "$work/csrf" > "$work/log" 2>&1 &&
+        grep -q 'leaves the values of headers as they were sent' "$work/log"; then outcome=ok; fi
+    check what_is_only_said_to_be_corrected_does_not_start $outcome
+fi
+refused_by_compiler a_route_without_a_demand_does_not_compile 'a route needs a demand: server.Get(path, demand, handler)' << 'END'
+#include <gatekey.hpp>
+#include <gatekey/httplib.hpp>
+int main() {
+    gatekey::httplib::server server(gatekey::httplib::guard::builder().build());
+    server.Get("/orders", [](const httplib::Request &, httplib::Response &) {});
+}
+END
+for way in 'set_mount_point("/", ".")' 'set_pre_routing_handler(nullptr)' 'httplib::Server::Get("/", nullptr)'; do
+    printf '#include <gatekey.hpp>\n#include <gatekey/httplib.hpp>\nvoid way(gatekey::httplib::server &server) { server.%s; }\n' "$way" \
+        > "$work/way.cpp"
+    refused_by_compiler "no_way_around_by_${way%%(*}" inaccessible < "$work/way.cpp"
+done
+cat > "$work/moved.cpp" << 'END'
+#include <gatekey.hpp>
+#include <gatekey/httplib.hpp>
+#include <iostream>
+int main() {
+    const auto keys = gatekey::store::open("memory:").api_keys();
+    gatekey::httplib::server server(gatekey::httplib::guard::builder().api_keys(keys).build());
+    auto demand = gatekey::guard_demand::builder().build();
+    const auto taken = std::move(demand);
+    try {
+        server.Get("/", demand, [](const auto &, auto &, const auto &) {});
+    } catch (const gatekey::error &err) {
+        std::cout << err.what() << '\n';
+    }
+}
+END
+$FFI_CXX $flags "$work/moved.cpp" -o "$work/moved" $link $split
+outcome=FAILED
+"$work/moved" > "$work/log" 2>&1 && grep -q 'a route needs a demand and a handler, and one was empty' "$work/log" && outcome=ok
+check an_empty_demand_stops_the_start $outcome
+[ $outcome = ok ] || cat "$work/log"
+
+if [ -n "$HTTPLIB_SOURCE" ]; then
+    if [ -e "$HTTPLIB_SOURCE/httplib.cpp" ]; then
+        $FFI_CXX -std="$CXX_STANDARD" -g -O1 -w $sanitizers -c -I"$HTTPLIB_SOURCE" "$HTTPLIB_SOURCE/httplib.cpp" -o "$work/httplib.o"
+        split=$work/httplib.o
+    else
+        split=
+    fi
+    $FFI_CXX $flags $sanitizers -DCOOKIES -isystem "$HTTPLIB_SOURCE" examples/cpp-service/service.cpp -o "$work/later" $link $split
+    drive "$work/later" cookies
+else
+    echo "ffi: SKIPPED cookies behind cpp-httplib: HTTPLIB_SOURCE names no folder with version 0.44 or later"
+fi
+echo "test result: $passed passed; $failed failed; 0 ignored"
+[ $failed = 0 ]
