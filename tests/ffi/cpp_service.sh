@@ -84,7 +84,7 @@ for way in 'set_mount_point("/", ".")' 'set_pre_routing_handler(nullptr)' 'httpl
         > "$work/way.cpp"
     refused_by_compiler "no_way_around_by_${way%%(*}" inaccessible < "$work/way.cpp"
 done
-cat > "$work/moved.cpp" << 'END'
+cat > "$work/mistakes.cpp" << 'END'
 #include <gatekey.hpp>
 #include <gatekey/httplib.hpp>
 #include <iostream>
@@ -98,13 +98,30 @@ int main() {
     } catch (const gatekey::error &err) {
         std::cout << err.what() << '\n';
     }
+    server.Get("/throws", gatekey::guard_demand::builder().make_public().build(),
+               [](const auto &, auto &answer, const auto &) {
+                   answer.set_content("half", "text/plain");
+                   throw std::runtime_error("of no concern to callers");
+               });
+    const int port = server.bind_to_any_port("127.0.0.1");
+    std::thread serving([&] { server.listen_after_bind(); });
+    if (const auto got = httplib::Client("127.0.0.1", port).Get("/throws")) {
+        std::cout << got->status << ' ' << got->body << '\n';
+        for (const auto &[name, value] : got->headers) std::cout << name << ": " << value << '\n';
+    }
+    server.stop();
+    serving.join();
 }
 END
-$FFI_CXX $flags "$work/moved.cpp" -o "$work/moved" $link $split
+$FFI_CXX $flags "$work/mistakes.cpp" -o "$work/mistakes" $link $split
 outcome=FAILED
-"$work/moved" > "$work/log" 2>&1 && grep -q 'a route needs a demand and a handler, and one was empty' "$work/log" && outcome=ok
+"$work/mistakes" > "$work/log" 2>&1 && grep -q 'a route needs a demand and a handler, and one was empty' "$work/log" && outcome=ok
 check an_empty_demand_stops_the_start $outcome
-[ $outcome = ok ] || cat "$work/log"
+outcome=FAILED
+if grep -qxF '500 {"type":"about:blank","title":"Internal Server Error","status":500}' "$work/log" &&
+    grep -qx 'Content-Type: application/problem+json' "$work/log" && ! grep -qi concern "$work/log"; then outcome=ok; fi
+check what_a_handler_throws_is_not_told $outcome
+[ $failed = 0 ] || cat "$work/log"
 
 if [ -n "$HTTPLIB_SOURCE" ]; then
     if [ -e "$HTTPLIB_SOURCE/httplib.cpp" ]; then
