@@ -93,6 +93,8 @@ def ffi(everything: bool) -> list[Lane]:
     tokens = {"KMS_TOKENS": "320"} if everything else {}
     lanes.append(shell("ffi kms", "tests/ffi/kms.sh", **tokens))
     lanes.append(shell("ffi cpp-service", "tests/ffi/cpp_service.sh"))
+    requests = {"C_SERVICE_REQUESTS": "1000"} if everything else {}
+    lanes.append(shell("ffi c-service", "tests/ffi/c_service.sh", **requests))
     if everything:
         for cc, cxx in (("gcc", "g++"), ("clang", "clang++")):
             for c, cpp in (("c11", "c++17"), ("c17", "c++20"), ("c2x", "c++2b")):
@@ -113,11 +115,12 @@ def python() -> list[Lane]:
         "../../tests/servers/servers.py",
         "../../tests/lanes.py",
     )
-    ours = f". {examples} ../../tests/servers ../../tests/rounds {lanes_py}"
+    ours = f". {examples} ../../tests/servers ../../tests/rounds ../../tests/ffi {lanes_py}"
     ruff = f"{bin_folder}/ruff"
     stub_options = "--mypy-config-file ../pyproject.toml --allowlist stubtest.txt"
     lines = {
-        "python types": f"{mypy} -p gatekey; {mypy} tests {examples} {server}; {mypy} {lanes_py}",
+        "python types": f"{mypy} -p gatekey; {mypy} tests {examples} {server}; {mypy} {lanes_py}; "
+        f"{mypy} ../../tests/ffi/c_service.py",
         # As VS Code has it.
         "python pyright": f"{PYTHON} -m pyright --pythonpath {PYTHON} {examples}",
         "python stubs": f"cd tests; {PYTHON} -m mypy.stubtest gatekey {stub_options}",

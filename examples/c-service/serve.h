@@ -1,0 +1,93 @@
+/* A service on libmicrohttpd, in one process with threads, or in several that share the listening
+ * socket (pre-fork): one that ends is started again, and SIGTERM stops all. */
+#ifndef SERVE_H
+#define SERVE_H
+
+#include <arpa/inet.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { MOST_WORKERS = 64, THREADS = 8 };
+
+/* A path is routed as it was sent: decoded, `/orders%00x` would be `/orders`. */
+static size_t as_sent(void *cls, struct MHD_Connection *connection, char *text) {
+    (void)cls, (void)connection;
+    return strlen(text);
+}
+
+static int listening(uint16_t port) {
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
+    socklen_t size = sizeof at;
+    const int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK); /* a proxy beside it ends TLS */
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&at, size) || listen(fd, 512) ||
+        getsockname(fd, (struct sockaddr *)&at, &size))
+        perror("listen"), exit(1);
+    printf("listening on 127.0.0.1:%d\n", ntohs(at.sin_port));
+    fflush(stdout);
+    return fd;
+}
+
+/* Answers until SIGTERM or SIGINT, which all threads block. */
+static int serve(int fd, MHD_AccessHandlerCallback handler, MHD_RequestCompletedCallback completed,
+                 const sigset_t *ends) {
+    int number;
+    /* Without MHD_USE_ITC, a stop would shut the socket down for the other workers, too. */
+    struct MHD_Daemon *daemon = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL, handler,
+        NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS,
+        MHD_OPTION_CONNECTION_LIMIT, 512u, MHD_OPTION_CONNECTION_TIMEOUT, 30u,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)256 * 1024, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_UNESCAPE_CALLBACK, as_sent, NULL, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
+        MHD_OPTION_END);
+    if (daemon == NULL) return 1;
+    do {
+        sigwait(ends, &number);
+    } while (number == SIGCHLD);
+    MHD_stop_daemon(daemon);
+    return 0;
+}
+
+/* Serves in this process, or in `workers` of them. What was opened before, a store among it, is
+ * shared: gatekey's objects may be used after a fork. */
+static int run(uint16_t port, int workers, MHD_AccessHandlerCallback handler,
+               MHD_RequestCompletedCallback completed) {
+    pid_t running[MOST_WORKERS] = {0};
+    const pid_t master = getpid();
+    const int fd = listening(port);
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM), sigaddset(&ends, SIGINT), sigaddset(&ends, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &ends, NULL);
+    if (workers == 0) return serve(fd, handler, completed, &ends);
+    for (int number = SIGCHLD; number == SIGCHLD;) {
+        for (int i = 0; i < workers; i++) {
+            if (running[i] > 0) continue;
+            running[i] = fork();
+            if (running[i] < 0) perror("fork"), sleep(1), raise(SIGCHLD);
+            if (running[i] != 0) continue;
+            prctl(PR_SET_PDEATHSIG, SIGTERM); /* a master that was killed leaves no worker */
+            return getppid() == master ? serve(fd, handler, completed, &ends) : 1;
+        }
+        sigwait(&ends, &number);
+        for (pid_t ended; (ended = waitpid(-1, NULL, WNOHANG)) > 0;)
+            for (int i = 0; i < workers; i++)
+                if (running[i] == ended) running[i] = 0;
+    }
+    for (int i = 0; i < workers; i++)
+        if (running[i] > 0) kill(running[i], SIGTERM);
+    while (wait(NULL) > 0) {
+    }
+    return 0;
+}
+
+#endif

@@ -1,0 +1,468 @@
+"""Drives examples/c-service as clients and attackers do, over sockets.
+
+usage: c_service.py PROGRAM SANITIZED FOLDER REQUESTS     (how many of them under Valgrind)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote_plus
+
+from gatekey import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ORIGIN = "https://shop.example"
+PASSWORD = "correct horse battery staple"  # noqa: S105 (the example's)
+VARY = "Authorization, Cookie, X-API-Key"
+SOURCES = Path(__file__).parents[2] / "examples" / "c-service"
+UNDER = ["valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full"]
+LEAKS = "definite,possible"
+
+
+@dataclass
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def all(self, name: str) -> list[str]:
+        """Give the values of a header."""
+        return [value for own, value in self.headers if own.lower() == name.lower()]
+
+    def cookies(self) -> dict[str, str]:
+        """Give the cookies that are set."""
+        pairs = [value.split(";")[0].partition("=") for value in self.all("Set-Cookie")]
+        return {name: value for name, _, value in pairs}
+
+
+class Service:
+    """The example, while it runs."""
+
+    def __init__(
+        self, program: str, folder: Path, *words: str, under: tuple[str, ...] = ()
+    ) -> None:
+        """Start it, with a store of its own."""
+        folder.mkdir(parents=True)
+        (folder / "secret").write_bytes(os.urandom(32))
+        self.url = f"sqlite:///{folder}/auth.sqlite"
+        self.environment = {
+            **os.environ,
+            "GATEKEY_STORE": self.url,
+            "GATEKEY_PUBLIC_URL": ORIGIN,
+            "GATEKEY_CSRF_SECRET_FILE": str(folder / "secret"),
+        }
+        self.log = folder / "log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(  # noqa: S603
+                [*under, program, "--port", "0", *words],
+                env=self.environment,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        assert line.startswith("listening on 127.0.0.1:"), self.log.read_text()
+        self.port = int(line.rpartition(":")[2])
+        self.keys = Store.open(self.url).api_keys()
+
+    def key(
+        self, scope: str = "orders:read", rate: str | None = None, cidrs: tuple[str, ...] = ()
+    ) -> tuple[str, str]:
+        """Make an API key; give its id and its text."""
+        issued = self.keys.create(owner="acme", scopes=[scope], rate=rate, cidrs=cidrs)
+        return issued.id, issued.secret
+
+    def raw(self, sent: bytes) -> Answer:
+        """Send bytes; give the answer, whose connection must end."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
+            connection.sendall(sent)
+            received = b""
+            with contextlib.suppress(ConnectionResetError):
+                while part := connection.recv(65536):
+                    received += part
+        return parsed(received)
+
+    def ask(self, method: str, path: str, *headers: str, body: str = "") -> Answer:
+        """Send a request with these header lines."""
+        lines = [f"{method} {path} HTTP/1.1", "Host: shop.example", "Connection: close", *headers]
+        if body:
+            kind = "Content-Type: application/x-www-form-urlencoded"
+            lines += [kind, f"Content-Length: {len(body)}"]
+        return self.raw(("\r\n".join(lines) + "\r\n\r\n" + body).encode("latin-1"))
+
+    def log_in(self, password: str = PASSWORD, *headers: str) -> Answer:
+        """Log alice in, from a page of ours unless headers are given."""
+        body = f"user=alice&password={quote_plus(password)}"
+        return self.ask("POST", "/log-in", *(headers or (f"Origin: {ORIGIN}",)), body=body)
+
+    def children(self) -> list[int]:
+        """Give the processes of the workers."""
+        of = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
+        return [int(word) for word in Path(of).read_text().split()]
+
+    def stop(self) -> None:
+        """Stop it cleanly."""
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(120)
+        assert code == 0, f"ended with {code}: {self.log.read_text()[-4000:]}"
+
+
+def parsed(received: bytes) -> Answer:
+    """Read an answer."""
+    head, _, body = received.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    assert first.startswith("HTTP/1.1 "), received
+    pairs = [line.partition(": ") for line in lines]
+    return Answer(int(first.split()[1]), [(name, value) for name, _, value in pairs], body)
+
+
+def holds(name: str, answer: Answer, status: int, code: str = "", **wanted: str | None) -> None:
+    """Check a status, and of a guard's refusal everything: its code, its headers, its body."""
+    shown = f"{name}: {answer}"
+    assert answer.status == status, shown
+    if code:
+        problem = json.loads(answer.body)
+        assert (problem["status"], problem["code"]) == (status, code), shown
+        assert answer.all("Content-Type") == ["application/problem+json"], shown
+        assert answer.all("Cache-Control") == ["no-store"], shown
+        assert answer.all("Vary") == [VARY], shown
+        assert answer.all("X-Content-Type-Options") == ["nosniff"], shown
+        challenge = wanted.get("challenge")
+        assert answer.all("WWW-Authenticate") == ([challenge] if challenge else []), shown
+    for header in set(wanted) - {"challenge"}:
+        value = wanted[header]
+        assert answer.all(header.replace("_", "-")) == ([value] if value else []), shown
+
+
+def cookie_line(cookies: dict[str, str]) -> str:
+    """Give the header line of a browser that has these cookies."""
+    return "Cookie: " + "; ".join(f"{name}={value}" for name, value in cookies.items())
+
+
+def page(cookies: dict[str, str]) -> list[str]:
+    """Give the header lines of a page of ours."""
+    csrf = f"X-CSRF-Token: {cookies['__Host-csrf']}"
+    return [cookie_line(cookies), f"Origin: {ORIGIN}", csrf]
+
+
+NEEDED = 'Bearer scope="orders:read"'
+NEEDED_TO_WRITE = 'Bearer scope="orders:write"'
+LACKING = (
+    'Bearer error="insufficient_scope", '
+    'error_description="The request needs a scope that was not granted.", scope="orders:read"'
+)
+BAD_KEY = 'Bearer error="invalid_token", error_description="The API key is not valid."'
+
+
+def attacks(service: Service) -> None:
+    """Send what no honest client sends."""
+    _, good = service.key()
+    key = f"X-API-Key: {good}"
+
+    def told(
+        name: str, status: int, code: str, *headers: str, challenge: str | None = None
+    ) -> None:
+        holds(name, service.ask("GET", "/orders", *headers), status, code, challenge=challenge)
+
+    local, elsewhere = service.key(cidrs=("127.0.0.0/8",))[1], service.key(cidrs=("10.0.0.0/8",))[1]
+    for header in ("REMOTE_ADDR", "Remote-Addr", "X-Forwarded-For", "Forwarded", "X-Real-IP"):
+        value = "for=10.9.9.9" if header == "Forwarded" else "10.9.9.9"
+        line = f"{header}: {value}"
+        told(f"{header} of a client", 403, "access_denied", line, f"X-API-Key: {elsewhere}")
+        answer = service.ask("GET", "/orders", line, f"X-API-Key: {local}")
+        holds(f"{header} beside the socket's address", answer, 200)
+
+    several = "The request brings more than one credential."
+    challenge = f'Bearer error="invalid_request", error_description="{several}"'
+    bearer = f"Authorization: Bearer {good}"
+    told("two of Authorization", 400, "several_credentials", bearer, bearer, challenge=challenge)
+    told("two places", 400, "several_credentials", bearer, key, challenge=challenge)
+    told("a name with a space", 400, "malformed_request", f"Authorization : Bearer {good}")
+    # libmicrohttpd ends a value at its NUL: what stands before it must be good by itself.
+    told("a NUL in a key", 401, "invalid_api_key", f"{key[:-1]}\0{key[-1]}", challenge=BAD_KEY)
+    assert service.ask("GET", "/orders", f"X-API-Key: \0{good}").status == 401
+    for folded in (f"X-API-Key:\r\n {good}", f"X-A: b\r\n X-API-Key: {good}", f"{key}\r\n x"):
+        answer = service.ask("GET", "/orders", folded)
+        assert answer.status in (400, 401), f"{folded!r}: {answer}"
+    for path in (
+        "/orders%00x",
+        "/orders%00",
+        "http://h/orders",
+        "/orders/",
+        "//orders",
+        "/%6frders",
+    ):
+        holds(path, service.ask("GET", path, key), 404, Vary=VARY)
+    many = [f"X-{i}: a" for i in range(501)]
+    told("501 headers", 431, "malformed_request", *many)
+    # Host, Connection, the key, and 497 more.
+    holds("500 headers", service.ask("GET", "/orders", key, *many[:497]), 200)
+    told("bytes that are no text", 400, "malformed_request", "X-API-Key: \xff\xfe")
+    told("a control byte", 400, "malformed_request", f"{key}\x01")
+    answer = service.raw(b"GET /orders HTTP/1.1\r\n" + key.encode() + b"\r\n\r\n")
+    assert answer.status == 400, answer  # without a Host
+
+
+def api_keys(service: Service) -> None:
+    """Send API keys, good and bad, and no credential."""
+    key_id, good = service.key()
+    for line in (
+        f"X-API-Key: {good}",
+        f"Authorization: Api-Key {good}",
+        f"Authorization: Bearer {good}",
+    ):
+        answer = service.ask("GET", "/orders", line)
+        holds(line, answer, 200, Content_Type="application/json", Vary=VARY, Cache_Control=None)
+        assert json.loads(answer.body) == {"caller": "acme", "kind": "api_key"}
+    service.keys.revoke(key_id)
+    deadline = time.monotonic() + 60
+    while service.ask("GET", "/orders", f"X-API-Key: {good}").status == 200:
+        assert time.monotonic() < deadline
+    line = f"X-API-Key: {good}"
+    holds("revoked", service.ask("GET", "/orders", line), 401, "invalid_api_key", challenge=BAD_KEY)
+    answer = service.ask("GET", "/orders", f"X-API-Key: {good[:-1]}")
+    holds("cut", answer, 401, "invalid_api_key", challenge=BAD_KEY)
+    holds("nothing", service.ask("GET", "/orders"), 401, "missing_credentials", challenge=NEEDED)
+    answer = service.ask("GET", "/orders", "Authorization: Basic eDp5")
+    holds("Basic", answer, 401, "missing_credentials", challenge=NEEDED)
+    answer = service.ask("GET", "/orders", f"X-API-Key: {service.key('other')[1]}")
+    holds("a scope too few", answer, 403, "insufficient_scope", challenge=LACKING)
+    line = f"X-API-Key: {service.key(rate='1/60s')[1]}"
+    answer = service.ask("GET", "/orders", line)
+    holds("the first of a rate", answer, 200)
+    assert len(answer.all("RateLimit")) == len(answer.all("RateLimit-Policy")) == 1, answer
+    answer = service.ask("GET", "/orders", line)
+    holds("the second of a rate", answer, 429, "too_many_requests")
+    assert 1 <= int(answer.all("Retry-After")[0]) <= 60, answer
+    answer = service.ask("DELETE", "/orders/7", f"X-API-Key: {service.key('orders:write')[1]}")
+    holds("another kind", answer, 401, "missing_credentials", challenge=NEEDED_TO_WRITE)
+
+
+def sessions(service: Service) -> None:
+    """Log in as a browser does, go on, and log out. Limits let five log-ins pass a minute."""
+    for name, headers in {
+        "another site": ("Origin: https://evil.example",),
+        "no origin": ("Accept: */*",),
+        "an origin of nobody": ("Origin: null",),
+        "two origins": (f"Origin: {ORIGIN}", "Origin: https://evil.example"),
+    }.items():
+        holds(name, service.log_in(PASSWORD, *headers), 403, "access_denied")
+    answer = service.ask("POST", "/log-in", f"Origin: {ORIGIN}")
+    holds("a log-in without a form", answer, 415)
+    holds("a wrong password", service.log_in("no"), 401, Set_Cookie=None)
+    answer = service.log_in()
+    holds("a log-in", answer, 204, Cache_Control="no-store")
+    cookies = answer.cookies()
+    assert sorted(cookies) == ["__Host-access", "__Host-csrf", "__Host-refresh"]
+    assert all("; Secure" in text and "; Path=/" in text for text in answer.all("Set-Cookie"))
+    assert sum("; HttpOnly" in text for text in answer.all("Set-Cookie")) == 2
+    who = {"caller": "alice", "kind": "session"}
+    answer = service.ask("GET", "/orders", cookie_line(cookies))
+    holds("a cookie", answer, 200)
+    assert json.loads(answer.body) == who
+    bearer = f"Authorization: Bearer {cookies['__Host-access']}"
+    assert json.loads(service.ask("GET", "/orders", bearer).body) == who
+    twice = cookie_line(cookies) + "; __Host-access=a.b.c"
+    assert service.ask("GET", "/orders", twice).status == 400
+    forged = service.ask("DELETE", "/orders/7", cookie_line(cookies))
+    holds("a cookie alone", forged, 403, "access_denied")
+    lines = page(cookies)
+    evil = [line.replace(ORIGIN, "https://evil.example") for line in lines]
+    holds("another site", service.ask("DELETE", "/orders/7", *evil), 403, "access_denied")
+    holds("a page of ours", service.ask("DELETE", "/orders/7", *lines), 200)
+    holds("no number", service.ask("DELETE", "/orders/7x", *lines), 404)
+    answer = service.ask("POST", "/refresh", cookie_line(cookies))
+    holds("a refresh of another site", answer, 403, "access_denied")
+    answer = service.ask("POST", "/refresh", *lines)
+    holds("a refresh", answer, 204, Cache_Control="no-store")
+    newer = {**cookies, **answer.cookies()}
+    assert newer["__Host-refresh"] != cookies["__Host-refresh"]
+    holds("after a refresh", service.ask("GET", "/orders", cookie_line(newer)), 200)
+    answer = service.ask("POST", "/log-out", cookie_line(newer))
+    holds("a log-out of another site", answer, 403, "access_denied")
+    answer = service.ask("POST", "/log-out", *page(newer))
+    holds("a log-out", answer, 204)
+    assert all("Max-Age=0" in text for text in answer.all("Set-Cookie")), answer
+    assert len(answer.all("Set-Cookie")) == 3, answer
+    answer = service.ask("GET", "/orders", cookie_line(newer))
+    assert (answer.status, json.loads(answer.body)["code"]) == (401, "invalid_token"), answer
+    assert service.ask("POST", "/refresh", *page(newer)).status == 401
+    statuses = [service.log_in("no").status for _ in range(4)]
+    assert statuses[-1] == 429, statuses
+    holds("one log-in too many", service.log_in(), 429, "too_many_requests", Set_Cookie=None)
+    keys = service.ask("GET", "/.well-known/jwks.json")
+    holds("the key set", keys, 200, Content_Type="application/json")
+    assert keys.body.count(b'"kid"') >= 1
+    assert b'"d"' not in keys.body
+    assert b"<form method=post>" in service.ask("GET", "/log-in").body
+    big = f"user=alice&password={'x' * 100}"
+    with contextlib.suppress(AssertionError, OSError):  # closed without an answer
+        answer = service.ask("POST", "/log-in", f"Origin: {ORIGIN}", body=big)
+        assert answer.status == 429, answer
+
+
+def connections(service: Service) -> None:
+    """Send several requests over one connection: a refusal does not end it."""
+    sent = b"GET /orders HTTP/1.1\r\nHost: h\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
+        for _ in range(3):
+            connection.sendall(sent)
+            received = b""
+            while not received.endswith(b"}"):
+                part = connection.recv(65536)
+                assert part, received
+                received += part
+            holds("kept", parsed(received), 401, "missing_credentials", challenge=NEEDED)
+
+
+def wait_for(what: str, done: Callable[[], bool]) -> None:
+    """Wait until something has happened."""
+    deadline = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended; it may still wait for its parent to look."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def stopped(pid: int) -> bool:
+    """Whether all threads of a process have stopped."""
+    files = Path(f"/proc/{pid}/task").glob("*/stat")
+    return {file.read_text().rpartition(")")[2].split()[0] for file in files} == {"T"}
+
+
+def alone(service: Service) -> Iterator[int]:
+    """Let one worker after another be the only one that answers."""
+    workers = service.children()
+    for one in workers:
+        others = [pid for pid in workers if pid != one]
+        for pid in others:
+            os.kill(pid, signal.SIGSTOP)
+            wait_for("a stopped worker", partial(stopped, pid))
+        try:
+            yield one
+        finally:
+            for pid in others:
+                os.kill(pid, signal.SIGCONT)
+
+
+def before_a_fork(program: str, folder: Path) -> None:
+    """Check four workers that share a socket and a store."""
+    service = Service(program, folder / "workers", "--workers", "4")
+    wait_for("four workers", lambda: len(service.children()) == 4)
+    _, good = service.key()
+    cookies = service.log_in().cookies()
+    lines = [cookie_line(cookies), f"X-API-Key: {good}"]
+    for _ in alone(service):
+        assert [service.ask("GET", "/orders", line).status for line in lines] == [200, 200]
+    assert service.ask("POST", "/log-out", *page(cookies)).status == 204
+    seen = []
+    for _ in alone(service):
+        seen.append([service.ask("GET", "/orders", line).status for line in lines])
+    assert seen == [[401, 200]] * 4, seen
+
+    first = service.children()
+    os.kill(first[1], signal.SIGKILL)
+    wait_for("a new worker", lambda: len(set(service.children()) - {first[1]}) == 4)
+    for _ in alone(service):
+        assert [service.ask("GET", "/orders", line).status for line in lines] == [401, 200]
+    workers = service.children()
+    service.stop()
+    assert all(gone(pid) for pid in workers)
+
+    service = Service(program, folder / "orphans", "--workers", "4")
+    wait_for("four workers", lambda: len(service.children()) == 4)
+    assert service.ask("GET", "/orders").status == 401
+    workers = service.children()
+    service.process.kill()
+    service.process.wait()
+    wait_for("no worker without a master", lambda: all(gone(pid) for pid in workers))
+
+
+def watched(program: str, folder: Path, requests: int) -> None:
+    """Send requests of all kinds under Valgrind, and stop: nothing leaks."""
+    under = (*UNDER, f"--show-leak-kinds={LEAKS}", f"--errors-for-leak-kinds={LEAKS}")
+    service = Service(program, folder / "valgrind", under=under)
+    _, good = service.key()
+    cookies = service.log_in().cookies()
+    kinds = [
+        (200, "GET", "/orders", [f"X-API-Key: {good}"]),
+        (401, "GET", "/orders", [f"X-API-Key: {good}x"]),
+        (200, "GET", "/orders", [cookie_line(cookies)]),
+        (403, "DELETE", "/orders/7", [cookie_line(cookies)]),
+        (200, "DELETE", "/orders/7", page(cookies)),
+        (401, "GET", "/orders", []),
+        (200, "GET", "/.well-known/jwks.json", []),
+        (404, "GET", "/orders%00x", []),
+        (400, "GET", "/orders", [f"X-API-Key: {good}", f"X-API-Key: {good}"]),
+        (431, "GET", "/orders", ["X: a"] * 501),
+        (403, "POST", "/log-in", ["Origin: https://evil.example"]),
+    ]
+    for i in range(requests):
+        status, method, path, headers = kinds[i % len(kinds)]
+        holds(f"{method} {path} {headers[:2]}", service.ask(method, path, *headers), status)
+    assert service.ask("POST", "/log-out", *page(cookies)).status == 204
+    service.stop()
+
+
+def statements() -> None:
+    """Count what authentication adds: lines that end a statement or begin a block."""
+    text = (SOURCES / "guarded.h").read_text()
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    counted = [line for line in text.splitlines() if re.search(r"[;{]\s*$", line)]
+    counted = [line for line in counted if not line.strip().startswith(("#", "}"))]
+    assert len(counted) <= 60, len(counted)
+
+
+def main() -> int:
+    """Run every part; a line each."""
+    program, sanitized, folder, requests = sys.argv[1], sys.argv[2], Path(sys.argv[3]), sys.argv[4]
+    service = Service(sanitized, folder / "threads")
+    parts = {
+        "attacks": lambda: attacks(service),
+        "api_keys": lambda: api_keys(service),
+        "sessions": lambda: sessions(service),
+        "connections": lambda: connections(service),
+        "a_clean_stop": service.stop,
+        "workers": lambda: before_a_fork(program, folder),
+        "valgrind": lambda: watched(program, folder, int(requests)),
+        "statements": statements,
+    }
+    failed = 0
+    for name, part in parts.items():
+        began, outcome = time.monotonic(), "FAILED"
+        try:
+            part()
+            outcome = f"ok <{time.monotonic() - began:.1f}>"
+        except (AssertionError, OSError, KeyError, ValueError, subprocess.TimeoutExpired) as error:
+            failed += 1
+            print(f"    {type(error).__name__}: {error}")
+        print(f"test c-service {name} ... {outcome}", flush=True)
+    print(f"test result: {len(parts) - failed} passed; {failed} failed; 0 ignored")
+    return 1 if failed else 0
+
+
+sys.exit(main())

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Builds examples/c-service and runs it. c_service.py sends what clients and attackers send: to one
+# process with threads (under the sanitizers, where the compiler has them), to four workers, and
+# under Valgrind. C_SERVICE_REQUESTS says how many requests Valgrind sees (100; `make test-all` has
+# it see 1,000). The environment is that of run.sh.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+: "${FFI_CC:=cc}" "${C_STANDARD:=c11}" "${C_SERVICE_REQUESTS:=100}"
+tests/need.sh microhttpd.h=libmicrohttpd-dev valgrind || exit 0
+
+work=$FFI_OUT/c-service
+rm -rf "$work" && mkdir -p "$work" "$FFI_OUT/lib"
+library=$FFI_OUT/lib/libgatekey.so
+for name in "$library" "$library.$(sed -n 's/^#define GK_ABI_VERSION //p' include/gatekey.h)"; do
+    ln -sf "$FFI_LIBRARY/libgatekey.so" "$name"
+done
+build() { # OUT FLAG...
+    $FFI_CC -std="$C_STANDARD" -g -O1 -Wall -Wextra -Wpedantic -Werror -Wconversion -Wshadow -Iinclude "${@:2}" \
+        examples/c-service/orders.c -o "$1" -L"$FFI_OUT/lib" -lgatekey -Wl,-rpath,"$FFI_OUT/lib" -lmicrohttpd -lpthread
+}
+build "$work/orders"
+sanitizers='-fsanitize=address,undefined -fno-sanitize-recover=all'
+sanitized=$work/sanitized
+# shellcheck disable=SC2086 # two words
+if ! build "$sanitized" $sanitizers 2> /dev/null; then
+    echo "ffi: SKIPPED the sanitizers: $FFI_CC lacks them"
+    sanitized=$work/orders
+fi
+"$PYTHON" tests/ffi/c_service.py "$work/orders" "$sanitized" "$work" "$C_SERVICE_REQUESTS"
