@@ -41,7 +41,6 @@ static int listening(uint16_t port) {
 static int serve(int fd, MHD_AccessHandlerCallback handler, MHD_RequestCompletedCallback completed,
                  const sigset_t *ends) {
     int number;
-    /* Without MHD_USE_ITC, a stop would shut the socket down for the other workers, too. */
     struct MHD_Daemon *daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL, handler,
         NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS,
@@ -53,6 +52,7 @@ static int serve(int fd, MHD_AccessHandlerCallback handler, MHD_RequestCompleted
     do {
         sigwait(ends, &number);
     } while (number == SIGCHLD);
+    MHD_quiesce_daemon(daemon); /* else the stop shuts the socket down for the other workers, too */
     MHD_stop_daemon(daemon);
     return 0;
 }

@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote_plus
 
 from gatekey import Store
@@ -54,6 +54,8 @@ class Answer:
 class Service:
     """The example, while it runs."""
 
+    every: ClassVar[list[Service]] = []
+
     def __init__(
         self, program: str, folder: Path, *words: str, under: tuple[str, ...] = ()
     ) -> None:
@@ -76,6 +78,7 @@ class Service:
                 stderr=log,
                 text=True,
             )
+        self.every.append(self)
         assert self.process.stdout
         line = self.process.stdout.readline()
         assert line.startswith("listening on 127.0.0.1:"), self.log.read_text()
@@ -116,6 +119,10 @@ class Service:
         """Give the processes of the workers."""
         of = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
         return [int(word) for word in Path(of).read_text().split()]
+
+    def has_four(self, but: int = 0) -> bool:
+        """Whether there are four workers, without one that was there before."""
+        return len(set(self.children()) - {but}) == 4
 
     def stop(self) -> None:
         """Stop it cleanly."""
@@ -372,7 +379,7 @@ def alone(service: Service) -> Iterator[int]:
 def before_a_fork(program: str, folder: Path) -> None:
     """Check four workers that share a socket and a store."""
     service = Service(program, folder / "workers", "--workers", "4")
-    wait_for("four workers", lambda: len(service.children()) == 4)
+    wait_for("four workers", service.has_four)
     _, good = service.key()
     cookies = service.log_in().cookies()
     lines = [cookie_line(cookies), f"X-API-Key: {good}"]
@@ -384,17 +391,18 @@ def before_a_fork(program: str, folder: Path) -> None:
         seen.append([service.ask("GET", "/orders", line).status for line in lines])
     assert seen == [[401, 200]] * 4, seen
 
-    first = service.children()
-    os.kill(first[1], signal.SIGKILL)
-    wait_for("a new worker", lambda: len(set(service.children()) - {first[1]}) == 4)
-    for _ in alone(service):
-        assert [service.ask("GET", "/orders", line).status for line in lines] == [401, 200]
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        first = service.children()
+        os.kill(first[1], number)
+        wait_for("a new worker", partial(service.has_four, first[1]))
+        for _ in alone(service):
+            assert [service.ask("GET", "/orders", line).status for line in lines] == [401, 200]
     workers = service.children()
     service.stop()
     assert all(gone(pid) for pid in workers)
 
     service = Service(program, folder / "orphans", "--workers", "4")
-    wait_for("four workers", lambda: len(service.children()) == 4)
+    wait_for("four workers", service.has_four)
     assert service.ask("GET", "/orders").status == 401
     workers = service.children()
     service.process.kill()
@@ -461,6 +469,12 @@ def main() -> int:
             failed += 1
             print(f"    {type(error).__name__}: {error}")
         print(f"test c-service {name} ... {outcome}", flush=True)
+    for one in Service.every:  # what a failure has left
+        if one.process.poll() is None:
+            workers = one.children()
+            one.process.kill()
+            for pid in workers:
+                os.kill(pid, signal.SIGKILL)
     print(f"test result: {len(parts) - failed} passed; {failed} failed; 0 ignored")
     return 1 if failed else 0
 

@@ -645,9 +645,7 @@ class ApiKeys:
         """Changes what is named: `owner`, `name`, `scopes`, `not_before`, `expires_at`, `expires_in`,
         `rate`, `credits`, `cidrs`, `meta`. `None` takes a limit away. The record as it is now.
         """
-    def get(
-        self, id: str, *, owned_by: str = ..., tenant: str | None = None
-    ) -> ApiKeyRecord:
+    def get(self, id: str, *, owned_by: str = ..., tenant: str | None = None) -> ApiKeyRecord:
         """The record of the key. Raises `ApiKeyNotFoundError`."""
     def list(
         self,
