@@ -115,7 +115,8 @@ def python() -> list[Lane]:
         "../../tests/servers/servers.py",
         "../../tests/lanes.py",
     )
-    ours = f". {examples} ../../tests/servers ../../tests/rounds ../../tests/ffi {lanes_py}"
+    servers = "../../tests/servers ../../tests/rounds ../../tests/ffi/c_service.py"
+    ours = f". {examples} {servers} {lanes_py}"
     ruff = f"{bin_folder}/ruff"
     stub_options = "--mypy-config-file ../pyproject.toml --allowlist stubtest.txt"
     lines = {

@@ -31,7 +31,9 @@ key = f"X-API-Key: {issued.secret}"
 bearer = f"Authorization: Bearer {token}"
 
 log = open(f"{folder}/log", "w+")
-running = subprocess.Popen([service, url, f"{folder}/csrf"], stdout=subprocess.PIPE, stderr=log, text=True)
+running = subprocess.Popen(
+    [service, url, f"{folder}/csrf"], stdout=subprocess.PIPE, stderr=log, text=True
+)
 port = int(running.stdout.readline())
 failed = []
 passed = 0
@@ -52,7 +54,11 @@ def ask(*headers, line="GET /orders", body=b""):
     if not line.startswith("HEAD") and int(length) != len(body):
         failed.append(f"{line}: Content-Length {length}, {len(body)} bytes")
     ours = ("Connection", "Content-Length", "Accept-Ranges")
-    return int(status.split()[1]), sorted(pair for pair in pairs if pair[0] not in ours), body.decode()
+    return (
+        int(status.split()[1]),
+        sorted(pair for pair in pairs if pair[0] not in ours),
+        body.decode(),
+    )
 
 
 def same(name, got, expected):
@@ -91,9 +97,13 @@ acme, alice = orders_of("acme, api_key"), orders_of("alice, session")
 sentence = "The request needs credentials."
 missing = refusal(401, "Unauthorized", sentence, "missing_credentials", ', scope="orders:read"')
 sentence = "The access token is not valid."
-invalid = refusal(401, "Unauthorized", sentence, "invalid_token", described("invalid_token", sentence))
+invalid = refusal(
+    401, "Unauthorized", sentence, "invalid_token", described("invalid_token", sentence)
+)
 sentence = "The request brings more than one credential."
-several = refusal(400, "Bad Request", sentence, "several_credentials", described("invalid_request", sentence))
+several = refusal(
+    400, "Bad Request", sentence, "several_credentials", described("invalid_request", sentence)
+)
 sentence = "The request needs a scope that was not granted."
 scope = described("insufficient_scope", sentence) + ', scope="orders:write"'
 forbidden = refusal(403, "Forbidden", sentence, "insufficient_scope", scope)
@@ -115,7 +125,10 @@ rows = {
     "an address in a header": ([key, "X-Forwarded-For: 1.1.1.1%2C%202.2.2.2"], acme),
     "REMOTE_ADDR": (["REMOTE_ADDR: 10.9.9.9", key], acme),
     "REMOTE_ADDR, later": ([key, "REMOTE_ADDR: 10.9.9.9", "Remote_Addr: 10.9.9.8"], acme),
-    "a folded token": (["Authorization: Bearer", f" {token}"], (400, [], "") if cookies else missing),
+    "a folded token": (
+        ["Authorization: Bearer", f" {token}"],
+        (400, [], "") if cookies else missing,
+    ),
     "a blank before the colon": ([f"X-API-Key : {issued.secret}"], bad),
     "NUL": ([key, "X-A: a\0b"], bad),
     "a control byte": ([key, "X-A: a\x01b"], bad),
@@ -149,7 +162,11 @@ same("a spelling without credentials", ask(line="GET /%6frders"), missing)
 body = "Content-Length: 3"
 same("POST", ask(bearer, body, line="POST /orders", body=b"abc"), (201, [text, vary], "3 bytes\n"))
 same("POST without the scope", ask(key, body, line="POST /orders", body=b"abc"), forbidden)
-same("a body that is too long", ask(bearer, "Content-Length: 9000000", line="POST /orders")[0], 400 if cookies else 413)
+same(
+    "a body that is too long",
+    ask(bearer, "Content-Length: 9000000", line="POST /orders")[0],
+    400 if cookies else 413,
+)
 
 if cookies:
     cookie = f"Cookie: theme=1; __Host-access={token}"
@@ -163,21 +180,31 @@ if cookies:
     got = ask(f"Cookie: {kept}", *ours, line="POST /refresh")
     same("a refresh without the CSRF token", got[0], 403)
     got = ask(f"Cookie: {kept}", f"X-CSRF-Token: {csrf}", *ours, line="POST /refresh")
-    new = {value.partition("=")[0]: value.partition("=")[2].partition(";")[0] for name, value in got[1] if name == "Set-Cookie"}
+    new = {
+        value.partition("=")[0]: value.partition("=")[2].partition(";")[0]
+        for name, value in got[1]
+        if name == "Set-Cookie"
+    }
     same("a refresh", (got[0], {"__Host-access", "__Host-refresh"} <= set(new)), (204, True))
     access = f"__Host-access={new.get('__Host-access')}"
     same("a new cookie", ask(f"Cookie: {access}"), orders_of("bob, session"))
     kept = f"{access}; __Host-csrf={csrf}"
     got = ask(f"Cookie: {kept}", f"X-CSRF-Token: {csrf}", *ours, line="POST /log-out")
     cleared = [value for name, value in got[1] if name == "Set-Cookie"]
-    same("a log-out of a browser", (got[0], len(cleared), all("Max-Age=0" in one for one in cleared)), (204, 3, True))
+    same(
+        "a log-out of a browser",
+        (got[0], len(cleared), all("Max-Age=0" in one for one in cleared)),
+        (204, 3, True),
+    )
     same("a cookie after the log-out", ask(f"Cookie: {access}")[0], 401)
 else:
     same("a cookie is not looked at", ask(f"Cookie: __Host-access={token}"), missing)
 
 # Eight threads at once.
 answers = []
-threads = [threading.Thread(target=lambda: answers.extend(ask(key) for _ in range(25))) for _ in range(8)]
+threads = [
+    threading.Thread(target=lambda: answers.extend(ask(key) for _ in range(25))) for _ in range(8)
+]
 for thread in threads:
     thread.start()
 for thread in threads:
@@ -187,8 +214,16 @@ same("200 requests at once", answers, [acme] * 200)
 limited = f"X-API-Key: {rated.secret}"
 same("the first two of a rate", [ask(limited)[0], ask(limited)[0]], [200, 200])
 status, headers, refused = ask(limited)
-same("a rate that is used up", (status, json.loads(refused)["status"], no_store in headers), (429, 429, True))
-same("when to come back", re.fullmatch("[1-9][0-9]?", dict(headers).get("Retry-After", "")) is not None, True)
+same(
+    "a rate that is used up",
+    (status, json.loads(refused)["status"], no_store in headers),
+    (429, 429, True),
+)
+same(
+    "when to come back",
+    re.fullmatch("[1-9][0-9]?", dict(headers).get("Retry-After", "")) is not None,
+    True,
+)
 
 # Another process revokes; the service learns of it while it runs.
 keys.revoke(issued.record.id)
@@ -196,7 +231,11 @@ deadline = time.monotonic() + 60
 while (answer := ask(key)) == acme and time.monotonic() < deadline:
     time.sleep(0.1)
 sentence = "The API key is not valid."
-same("a revoked key", answer, refusal(401, "Unauthorized", sentence, "invalid_api_key", described("invalid_token", sentence)))
+same(
+    "a revoked key",
+    answer,
+    refusal(401, "Unauthorized", sentence, "invalid_api_key", described("invalid_token", sentence)),
+)
 
 out = ask(bearer, "Content-Length: 0", line="POST /log-out-everywhere")
 policy = [("RateLimit", '"log-out";r=4;t=12'), ("RateLimit-Policy", '"log-out";q=5;w=60')]

@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from litestar import Request, Response, WebSocket
-from litestar.exceptions import HTTPException, WebSocketException
+from litestar.exceptions import WebSocketException
 from litestar.handlers import HTTPRouteHandler
 from litestar.plugins import InitPluginProtocol
 from litestar.response.base import ASGIResponse
@@ -91,7 +91,7 @@ class _Requires:
             return
         if isinstance(connection, WebSocket):
             # It is closed before it is accepted; 4401, 4403 and so on.
-            raise WebSocketException("refused", code=4000 + decision.status)
+            raise WebSocketException(detail="refused", code=4000 + decision.status)
         raise Refused(decision)
 
 

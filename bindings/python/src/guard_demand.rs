@@ -44,8 +44,10 @@ impl _Demand {
         };
         let mut demand = Demand::builder()
             .scopes(listed(scopes, "scopes")?)
-            .any_scopes(listed(any_scopes, "any_scopes")?)
             .acr_values(listed(acr_values, "acr_values")?);
+        if let Some(any) = any_scopes {
+            demand = demand.any_scopes(listed(Some(any), "any_scopes")?);
+        }
         if let Some(kinds) = kinds {
             demand = demand.kinds(self::kinds(kinds, "kinds")?);
         }

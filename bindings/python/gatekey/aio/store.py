@@ -15,7 +15,7 @@ from gatekey.aio.pool import STORES
 if TYPE_CHECKING:
     from collections.abc import Callable
     from os import PathLike
-    from types import TracebackType
+    from types import EllipsisType, TracebackType
 
     from typing_extensions import Self, Unpack
 
@@ -111,13 +111,15 @@ class ApiKeys(Closed):
         self,
         id: str,  # noqa: A002 - as its twin has it
         *,
-        owned_by: str | None = None,
+        owned_by: str | EllipsisType = ...,
         tenant: str | None = None,
         actor: str | None = None,
         **changes: Any,
     ) -> ApiKeyRecord:
         """Change a key; see :meth:`gatekey.ApiKeys.update`."""
-        own = {"owned_by": owned_by, "tenant": tenant, "actor": actor}
+        own: dict[str, Any] = {"tenant": tenant, "actor": actor}
+        if owned_by is not ...:
+            own["owned_by"] = owned_by
         return await STORES.run(self.sync.update, id, **own, **changes)
 
 

@@ -366,8 +366,8 @@ class Guard:
         scopes = about.pop("scopes", ())
         granted = listed(list(scopes) if not isinstance(scopes, str) else scopes, "scopes") or []
         if wrong := [scope for scope in granted if not _SCOPE.fullmatch(scope)]:
-            message = f"scopes: {wrong[0]!r:.60} is no scope; it has no spaces, quotes or backslashes."
-            raise UsageError(message)
+            given = f"{wrong[0]!r:.60}"
+            raise UsageError(f"scopes: {given} is no scope: without spaces, quotes, backslashes.")
         if granted and "scope" in own:
             raise UsageError("The scopes are given twice: by `scopes` and by `claims`.")
         if granted:

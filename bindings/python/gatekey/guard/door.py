@@ -81,7 +81,7 @@ def access_of(decision: _Decision | None) -> Access:
 
 
 def is_short(length: str | bytes) -> bool:
-    """Tell whether a ``Content-Length`` is that of a form which may be read before its endpoint reads it."""
+    """Tell whether a ``Content-Length`` is that of a form which a door may read."""
     digits = length if isinstance(length, bytes) else length.encode("utf-8", "replace")
     return digits.isdigit() and len(digits) <= 6 and int(digits) <= LONGEST_FORM
 
