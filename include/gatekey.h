@@ -8309,6 +8309,16 @@ void gk_guard_demand_builder_optional(gk_guard_demand_builder *builder);
 void gk_guard_demand_builder_public(gk_guard_demand_builder *builder);
 
 /**
+ * Callers who are not known change something from our own pages alone: for the forms of log-ins,
+ * which no cookie proves, so that no other site logs its visitors in as a user of its choice. By
+ * what the browser says of where a request comes from or, if it says nothing, by a CSRF token
+ * (gk_guard_form_token). For demands that are public or optional.
+ *
+ * @param builder The builder.
+ */
+void gk_guard_demand_builder_own_pages(gk_guard_demand_builder *builder);
+
+/**
  * Takes two credentials: this demand is about the one whose kind gk_guard_demand_builder_kind
  * names, and the other is of this kind; several calls, one of several. Both must be there, and
  * good; nothing of what the other may do is granted.
@@ -8703,6 +8713,28 @@ gk_status gk_guard_log_out(const gk_guard *guard,
                            const gk_guard_request *request,
                            gk_guard_decision **decision,
                            gk_error *err);
+
+/**
+ * Gives a CSRF token for the page of this request, whose form goes to a route with
+ * gk_guard_demand_builder_own_pages: for its field, or the header. Only browsers need it that say
+ * nothing of where a request comes from, which are older than 2023.
+ *
+ * @param guard The guard.
+ * @param request The request for the page.
+ * @param token Receives the token, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param set_cookie Receives the value of a `Set-Cookie` header that the page's answer must have,
+ * to be freed with gk_buf_free; {NULL, 0} if the browser has the cookie already, or the call
+ * fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if the guard has no cookies;
+ * GK_STATUS_MALFORMED_REQUEST; GK_STATUS_REQUEST_TOO_LARGE; GK_STATUS_RANDOM_UNAVAILABLE.
+ */
+GK_NODISCARD
+gk_status gk_guard_form_token(const gk_guard *guard,
+                              const gk_guard_request *request,
+                              gk_buf *token,
+                              gk_buf *set_cookie,
+                              gk_error *err);
 
 /**
  * Gives the metadata of the API (RFC 9728 section 2), to be served as application/json at

@@ -30,8 +30,8 @@ class guard_request {
     /// All of a range of pairs of texts, such as a std::multimap of std::string.
     template <class Pairs> guard_request &headers(const Pairs &pairs) {
         using pair = decltype(*std::begin(pairs));
-        using value = typename std::remove_reference_t<pair>::second_type;
-        static_assert(std::is_lvalue_reference_v<pair> || std::is_trivially_destructible_v<value>,
+        using text = typename std::remove_reference_t<pair>::second_type;
+        static_assert(std::is_lvalue_reference_v<pair> || std::is_trivially_destructible_v<text>,
                       "the range makes its texts on the way, and they would be gone");
         for (const auto &[name, value] : pairs) header(name, value);
         return *this;
@@ -142,6 +142,9 @@ class guard_demand::builder : public detail::builder<guard_demand::builder, gk_g
     builder &optional() { return set(gk_guard_demand_builder_optional); }
     /// Lets in everybody, and looks at no credential. Limits hold.
     builder &make_public() { return set(gk_guard_demand_builder_public); }
+    /// Callers who are not known change something from our own pages alone: for the forms of
+    /// log-ins. For demands that are public or optional.
+    builder &own_pages() { return set(gk_guard_demand_builder_own_pages); }
     /// A second credential of this kind must be there; with several calls, of one of them.
     builder &pair(access_kind kind) {
         return set(gk_guard_demand_builder_pair, static_cast<gk_access_kind>(kind));
@@ -234,6 +237,15 @@ template <class Call> std::optional<guard_decision> maybe_decision(Call call) {
 
 } // namespace detail
 
+/// A CSRF token for a page with a form of a caller who is not known yet.
+struct form_token {
+    /// For the form's field or the header.
+    std::string token;
+    /// The value of a `Set-Cookie` header that the page's answer must have; nothing if the browser
+    /// has the cookie already.
+    std::optional<std::string> set_cookie;
+};
+
 /// One decision for every door of a service: who calls, by an API key, a session in a cookie or
 /// behind `Bearer`, or a token of another issuer. Safe to share between threads.
 class guard : public detail::handle<gk_guard, gk_guard_free> {
@@ -286,6 +298,18 @@ class guard : public detail::handle<gk_guard, gk_guard_free> {
         const gk_guard_request raw = request.raw();
         return detail::decision(
             [&](auto **out, auto *err) { return gk_guard_log_out(get(), &raw, out, err); });
+    }
+    /// A CSRF token for the page of a request, whose form goes to a route with own_pages.
+    [[nodiscard]] gatekey::form_token form_token(const guard_request &request) const {
+        const gk_guard_request raw = request.raw();
+        detail::buffer token, cookie;
+        detail::done([&](gk_error *err) {
+            return gk_guard_form_token(get(), &raw, &token.raw, &cookie.raw, err);
+        });
+        gatekey::form_token made{std::string(token.raw.data, token.raw.len), std::nullopt};
+        if (cookie.raw.data != nullptr)
+            made.set_cookie = std::string(cookie.raw.data, cookie.raw.len);
+        return made;
     }
     /// The metadata of the API (RFC 9728), to be served as JSON at metadata_path.
     [[nodiscard]] std::string metadata() const {

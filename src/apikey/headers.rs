@@ -110,9 +110,11 @@ pub(crate) fn authorization_scheme(value: &str) -> (&str, &str) {
         return ("Bearer", rest.get(1..).unwrap_or_default());
     }
     let value = value.trim_matches([' ', '\t']);
-    // A tab is no separator (RFC 9110 section 11.4), and must not make another scheme of this one.
-    let (scheme, rest) = value.split_once([' ', '\t']).unwrap_or((value, ""));
-    (scheme, rest.trim_start_matches([' ', '\t']))
+    // A tab is no separator (RFC 9110 section 11.4): it ends the scheme's name, so that this is no
+    // other scheme, and stays before what follows, which is refused for it.
+    let end = value.find([' ', '\t']).unwrap_or(value.len());
+    let (scheme, rest) = value.split_at_checked(end).unwrap_or((value, ""));
+    (scheme, rest.trim_start_matches(' '))
 }
 
 /// Whether this scheme names API keys and nothing else: `Api-Key`, as the package

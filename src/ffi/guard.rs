@@ -2,7 +2,7 @@
 //! the whole answer, or who calls, comes out (`guard_decision`).
 
 use super::access::maybe;
-use super::boundary::{Fault, Outcome, chars, fill, given, release, share, slice, text};
+use super::boundary::{Fault, Outcome, chars, fill, given, release, share, slice, text, writable};
 use super::buf::{gk_buf, gk_str};
 use super::claims::gk_claims;
 use super::error::gk_error;
@@ -228,6 +228,41 @@ pub unsafe extern "C" fn gk_guard_log_out(
     decide(decision, err, || {
         let guard = given(guard, "guard")?;
         given(request, "request")?.with(|request| Ok(guard.0.log_out(request)))
+    })
+}
+
+/// Gives a CSRF token for the page of this request, whose form goes to a route with
+/// gk_guard_demand_builder_own_pages: for its field, or the header. Only browsers need it that say
+/// nothing of where a request comes from, which are older than 2023.
+///
+/// @param guard The guard.
+/// @param request The request for the page.
+/// @param token Receives the token, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+/// @param set_cookie Receives the value of a `Set-Cookie` header that the page's answer must have,
+/// to be freed with gk_buf_free; {NULL, 0} if the browser has the cookie already, or the call
+/// fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if the guard has no cookies;
+/// GK_STATUS_MALFORMED_REQUEST; GK_STATUS_REQUEST_TOO_LARGE; GK_STATUS_RANDOM_UNAVAILABLE.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_guard_form_token(
+    guard: Option<&gk_guard>,
+    request: Option<&gk_guard_request>,
+    token: *mut gk_buf,
+    set_cookie: *mut gk_buf,
+    err: *mut gk_error,
+) -> gk_status {
+    super::boundary::guard(err, || {
+        writable(token)?.write(gk_buf::EMPTY);
+        writable(set_cookie)?.write(gk_buf::EMPTY);
+        let guard = given(guard, "guard")?;
+        let made = given(request, "request")?.with(|request| Ok(guard.0.form_token(request)?))?;
+        token.write(gk_buf::copy_of(made.token.as_bytes()));
+        if let Some(cookie) = &made.set_cookie {
+            set_cookie.write(gk_buf::copy_of(cookie.as_bytes()));
+        }
+        Ok(())
     })
 }
 

@@ -239,6 +239,19 @@ pub unsafe extern "C" fn gk_guard_demand_builder_public(
     set(builder, |demand| Ok(demand.public()));
 }
 
+/// Callers who are not known change something from our own pages alone: for the forms of log-ins,
+/// which no cookie proves, so that no other site logs its visitors in as a user of its choice. By
+/// what the browser says of where a request comes from or, if it says nothing, by a CSRF token
+/// (gk_guard_form_token). For demands that are public or optional.
+///
+/// @param builder The builder.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_guard_demand_builder_own_pages(
+    builder: Option<&mut gk_guard_demand_builder>,
+) {
+    set(builder, |demand| Ok(demand.own_pages()));
+}
+
 /// Takes two credentials: this demand is about the one whose kind gk_guard_demand_builder_kind
 /// names, and the other is of this kind; several calls, one of several. Both must be there, and
 /// good; nothing of what the other may do is granted.
@@ -301,7 +314,10 @@ pub unsafe extern "C" fn gk_guard_demand_builder_build(
 ) -> gk_status {
     create(demand, err, || {
         let all = given(builder, "builder")?.0.built()?.clone();
-        let mut demand = all.demand.kinds(all.kinds);
+        let mut demand = all.demand;
+        if !all.kinds.is_empty() {
+            demand = demand.kinds(all.kinds);
+        }
         if !all.pair.is_empty() {
             let mut pair = Pair::with(all.pair);
             if all.same_tenant {

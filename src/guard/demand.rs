@@ -234,8 +234,9 @@ impl DemandBuilder {
     /// The demand.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: a scope, tenant, claim, `acr` value or limit that can never be met, a
-    /// list of kinds or of scopes of which one is demanded that is empty, or demands that contradict each other; the error's claim names it.
+    /// `InvalidConfiguration`: a scope, tenant, claim, `acr` value or limit that can never be met,
+    /// a list of kinds or of scopes of which one is demanded that is empty, or demands that
+    /// contradict each other; the error's claim names it.
     pub fn build(self) -> Result<Demand> {
         let mut demanded = self.demanded;
         if let Some(list) = self.empty {

@@ -71,6 +71,45 @@ static void log_in_refresh_and_log_out(void) {
     gk_guard_demand_free(read);
 }
 
+/* A log-in, which no cookie proves, is of one of our own pages. */
+static void own_pages(void) {
+    gk_guard_demand_builder *builder = gk_guard_demand_builder_new();
+    gk_guard_demand_builder_public(builder);
+    gk_guard_demand_builder_own_pages(builder);
+    gk_guard_demand *log_in = built(builder);
+    gk_buf token = {NULL, 0}, set_cookie = {NULL, 0}, again = {NULL, 0}, other = {NULL, 0};
+    asks(&sent, "GET", "/log-in");
+    CHECK(http(log_in) == 200);
+    asks(&sent, "POST", "/log-in");
+    CHECK(http(log_in) == 403);
+    asks(&sent, "POST", "/log-in");
+    adds(&sent, "Origin", "https://evil.example");
+    CHECK(http(log_in) == 403);
+    asks(&sent, "POST", "/log-in");
+    adds(&sent, "Origin", OWN);
+    CHECK(http(log_in) == 200);
+
+    /* A browser that says nothing of where a request comes from sends the token of the page. */
+    asks(&sent, "GET", "/log-in");
+    MUST(gk_guard_form_token(world.guard, &sent.request, &token, &set_cookie, &err));
+    CHECK(token.len > 20 && strncmp(set_cookie.data, "__Host-csrf=", 12) == 0);
+    const int len = (int)strcspn(set_cookie.data, ";");
+    asks(&sent, "POST", "/log-in");
+    adds(&sent, "Cookie", "%.*s", len, set_cookie.data);
+    CHECK(http(log_in) == 403);
+    adds(&sent, "X-CSRF-Token", "%s", token.data);
+    CHECK(http(log_in) == 200);
+    /* The next page goes on with the cookie that is there. */
+    asks(&sent, "GET", "/log-in");
+    adds(&sent, "Cookie", "%.*s", len, set_cookie.data);
+    MUST(gk_guard_form_token(world.guard, &sent.request, &again, &other, &err));
+    CHECK(buf_is(again, token.data) && other.data == NULL);
+    gk_buf_free(&again);
+    gk_buf_free(&set_cookie);
+    gk_buf_free(&token);
+    gk_guard_demand_free(log_in);
+}
+
 /* ---- who calls ---- */
 
 static void by_key(void) {
@@ -405,6 +444,7 @@ static void threads(void) {
 int main(void) {
     begin(&world, false);
     log_in_refresh_and_log_out();
+    own_pages();
     by_key();
     by_session();
     demands();

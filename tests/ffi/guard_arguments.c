@@ -205,6 +205,7 @@ static void demands(void) {
     IGNORED(gk_guard_demand_builder_csrf_always, NULL);
     IGNORED(gk_guard_demand_builder_danger_no_csrf, NULL);
     IGNORED(gk_guard_demand_builder_optional, NULL);
+    IGNORED(gk_guard_demand_builder_own_pages, NULL);
     IGNORED(gk_guard_demand_builder_public, NULL);
     IGNORED(gk_guard_demand_builder_same_tenant, NULL);
     IGNORED(gk_guard_demand_builder_same_subject, NULL);
@@ -220,6 +221,11 @@ static void demands(void) {
     NEVER("limit", gk_guard_demand_builder_limit, GK_TEXT("log-in"), GK_TEXT("often"));
     NEVER("limit", gk_guard_demand_builder_limit, GK_TEXT("log in"), GK_TEXT("5/min"));
     NEVER("pair", gk_guard_demand_builder_pair, GK_ACCESS_API_KEY);
+    gk_guard_demand_builder *known = fresh_gk_guard_demand_builder();
+    gk_guard_demand_builder_own_pages(known);
+    FAILS(GK_STATUS_INVALID_CONFIGURATION, use_gk_guard_demand_builder(known, &err));
+    CHECK(strcmp(gk_error_claim(&err), "own_pages") == 0);
+    gk_guard_demand_builder_free(known);
     gk_guard_demand_builder_same_tenant(some);
     FAILS(GK_STATUS_INVALID_CONFIGURATION, use_gk_guard_demand_builder(some, &err));
     CHECK(strcmp(gk_error_claim(&err), "pair") == 0);
@@ -344,6 +350,12 @@ static void requests(void) {
     gk_claims_free(claims);
     NO_HANDLE(gk_guard_decision, gk_guard_log_out, NULL, request());
     REFUSED(gk_guard_log_out, world.guard, request(), NULL);
+    gk_buf token = {(char *)&err, 7}, cookie = {(char *)&err, 7};
+    REFUSED(gk_guard_form_token, NULL, request(), &token, &cookie);
+    CHECK(token.data == NULL && cookie.data == NULL);
+    REFUSED(gk_guard_form_token, world.guard, NULL, &token, &cookie);
+    REFUSED(gk_guard_form_token, world.guard, request(), NULL, &cookie);
+    REFUSED(gk_guard_form_token, world.guard, request(), &cookie, NULL);
     NO_BUF(gk_guard_metadata, NULL);
     REFUSED(gk_guard_metadata, world.guard, NULL);
     NO_BUF(gk_guard_metadata_path, NULL);
@@ -474,6 +486,6 @@ int main(int argc, char **argv) {
     nobody();
     gk_guard_demand_free(demand);
     end(&world);
-    CHECK(all_called(argv[1], HERE, sizeof HERE / sizeof *HERE, true) == 101);
+    CHECK(all_called(argv[1], HERE, sizeof HERE / sizeof *HERE, true) == 103);
     return passed("guard_arguments");
 }

@@ -212,6 +212,11 @@ void demands(const world &all) {
     CHECK(status_of(of().limit("act", "1/min")) == 200);
     CHECK(status_of(of().limit("act", "1/min")) == 429);
     const auto optional = of().optional().build(), open = of().make_public().build();
+    const auto log_in = of().make_public().own_pages().build();
+    CHECK(all.decides.check(guard_request("GET", "/log-in"), log_in).is_allowed());
+    CHECK(!all.decides.check(guard_request("POST", "/log-in"), log_in).is_allowed());
+    const auto form = all.decides.form_token(guard_request("GET", "/log-in"));
+    CHECK(!form.token.empty() && form.set_cookie->rfind("__Host-csrf=", 0) == 0);
     CHECK(open.is_public() && !optional.is_public() && open.clone().is_public());
     const guard_request nobody("GET", "/");
     CHECK(all.decides.check(nobody, open).access().is_anonymous());

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from functools import partial
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Events:
         """Take the hook."""
         if hook is not None and not callable(hook):
             raise TypeError(f"on_event must be callable, not {type(hook).__name__}")
+        if iscoroutinefunction(hook) or iscoroutinefunction(type(hook).__call__):
+            raise TypeError("on_event must be a plain function: nothing awaits a coroutine's")
         self._hook = hook
         self._is_full = False
 
