@@ -3,7 +3,7 @@
 
 use super::alg::{Alg, Family};
 use super::key::Key;
-use crate::base::process::lock;
+use crate::base::process::{Own, lock};
 use crate::base::reach::beyond_memory;
 use crate::crypto::hash::{sha256, sha384, sha512};
 use crate::crypto::{Curve, Hash};
@@ -89,8 +89,9 @@ pub(super) struct External {
     signer: Arc<dyn ExternalSigner>,
     /// How long a signature may take; `None`: it is made on the thread that wants it.
     deadline: Option<Duration>,
-    /// How many calls are under way on threads of their own.
-    waiting: Arc<AtomicUsize>,
+    /// How many calls are under way on threads of their own: of this process, because a child of a
+    /// fork has none of those threads.
+    waiting: Own<Arc<AtomicUsize>>,
 }
 
 /// The most calls of one key that are under way with a deadline: a KMS that is silent costs no more
@@ -110,7 +111,7 @@ impl External {
         if deadline.is_some_and(|deadline| deadline.is_zero() || deadline > LONGEST) {
             return Err(BAD_DEADLINE.about_claim("deadline"));
         }
-        let external = Self { key, signer, deadline, waiting: Arc::default() };
+        let external = Self { key, signer, deadline, waiting: Own::new() };
         external.sign(b"gatekey asks whether this key signs")?;
         Ok(external)
     }
@@ -135,7 +136,7 @@ impl External {
 
     /// The callback's answer, unless it comes too late: then it is thrown away when it comes.
     fn ask_within(&self, deadline: Duration, message: &[u8]) -> Result<Vec<u8>> {
-        let place = Place::take(&self.waiting).ok_or(BUSY)?;
+        let place = Place::take(&self.waiting.get_or(Arc::default)).ok_or(BUSY)?;
         let answer = Arc::new(Answer::default());
         let told = Arc::clone(&answer);
         let (signer, key, message) = (Arc::clone(&self.signer), self.key.clone(), message.to_vec());

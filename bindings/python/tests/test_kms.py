@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from datetime import timedelta
@@ -167,6 +168,40 @@ def test_a_deadline_ends_the_wait_and_others_run_meanwhile() -> None:
     assert ticks > 0
     slow = False
     assert signer.sign({})
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_does_not_wait_for_what_its_parent_has_asked() -> None:
+    kms, parent, go_on = Kms(), os.getpid(), threading.Event()
+    slow = False
+
+    def sign(request: SignRequest) -> bytes:
+        if slow and os.getpid() == parent:
+            assert go_on.wait(60)
+        return kms(request)
+
+    signer = Signer(Key.with_callback(kms.public, sign, deadline=0.05))
+    slow = True
+    for _ in range(64):
+        with pytest.raises(exceptions.KeyUnavailableError, match="deadline"):
+            signer.sign({})
+    with pytest.raises(exceptions.KeyUnavailableError, match="64 signatures"):
+        signer.sign({})
+    child = os.fork()
+    if child == 0:
+        outcome = 1
+        try:
+            for _ in range(100):  # a machine may be slow for a moment
+                try:
+                    outcome = 0 if signer.sign({}) else 1
+                    break
+                except exceptions.KeyUnavailableError as error:
+                    if "64 signatures" in str(error):
+                        break
+        finally:
+            os._exit(outcome)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    go_on.set()
 
 
 def test_a_ring_rotates_keys_of_a_kms() -> None:
