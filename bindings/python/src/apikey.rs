@@ -3,6 +3,7 @@
 //! A verification that memory is enough for keeps the GIL: it is over before another thread could
 //! wake up. Everything that touches the store's disk, or computes a slow hash, runs without.
 
+use crate::apikey_import::import_and_tell;
 use crate::apikey_records::{
     ApiKeyCheck, ApiKeyRecord, AuditRecord, ImportReport, IssuedApiKey, Page, PepperUse,
 };
@@ -17,7 +18,6 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
-use std::sync::PoisonError;
 
 /// The API keys of a service, in memory or in a SQLite file.
 ///
@@ -543,37 +543,6 @@ impl ApiKeys {
         let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
         Ok(verify(&scopes))
     }
-}
-
-/// Imports on a thread of its own. What is called is Python's, so it is called by this one: a thread that the
-/// interpreter does not know would come back into the main one, whichever this is.
-fn import_and_tell(
-    py: Python<'_>,
-    keys: &gatekey::ApiKeys,
-    scheme: gatekey::apikey::ImportScheme,
-    rows: &[gatekey::apikey::ImportRow],
-    progress: &Py<PyAny>,
-) -> PyResult<gatekey::apikey::ImportReport> {
-    let (tell, told) = std::sync::mpsc::sync_channel(0);
-    let told = std::sync::Mutex::new(told);
-    std::thread::scope(|scope| {
-        let import = move || {
-            keys.import_with(scheme, rows, &mut |done| {
-                let _ = tell.send(done); // not received after an exception
-            })
-        };
-        let thread = std::thread::Builder::new().spawn_scoped(scope, import)?;
-        let next = || told.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let mut raised = None;
-        while let Ok(done) = py.detach(next) {
-            if raised.is_none() {
-                raised = progress.call1(py, (done, rows.len())).err();
-            }
-        }
-        let report = py.detach(|| thread.join());
-        let report = report.unwrap_or_else(|_| Err(ErrorKind::Internal.into())).or_raise(py)?;
-        raised.map_or(Ok(report), Err)
-    })
 }
 
 pub(crate) fn page_limit(py: Python<'_>, limit: Count) -> PyResult<usize> {

@@ -8,6 +8,7 @@
 
 mod access;
 mod apikey;
+mod apikey_import;
 mod apikey_records;
 mod args;
 mod attempt;
