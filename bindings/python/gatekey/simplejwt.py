@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.apps import apps
@@ -175,7 +176,7 @@ class Unavailable(APIException):
     default_detail = "The service is out of reach for now."
 
 
-class _View(APIView):
+class _View(APIView, ABC):
     """What the four have in common."""
 
     authentication_classes = ()
@@ -202,9 +203,9 @@ class _View(APIView):
         except StoreError as error:
             raise Unavailable from error
 
+    @abstractmethod
     def answer(self, request: Request, given: Mapping[str, str]) -> dict[str, str]:
         """Do it, with what the request has given."""
-        raise NotImplementedError
 
     @property
     def sessions(self) -> Sessions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 from urllib.parse import parse_qsl
 
@@ -21,7 +22,7 @@ LONGEST_FORM = 64 * 1024
 """The most bytes of a form that are looked at for a CSRF token, before the route reads it."""
 
 
-class Guard(base.Guard):
+class Guard(base.Guard, ABC):
     """Routes are guarded by ``requires`` and ``public``, as decorators."""
 
     def requires(self, *scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:
@@ -64,9 +65,9 @@ class Guard(base.Guard):
         """Guard what is open to all callers."""
         return self._guarding(route, demand)
 
+    @abstractmethod
     def _guarding(self, route: T, demand: _Demand) -> T:
         """Guard it, and mark it as guarded."""
-        raise NotImplementedError
 
 
 def access_of(decision: _Decision | None) -> Access:
