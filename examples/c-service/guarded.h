@@ -46,7 +46,7 @@ static void ask(struct asked *asked, struct MHD_Connection *connection, const ch
 }
 
 /* Answers a refusal as the guard has it, and what is allowed with the application's own. Where a
- * header cannot be added, MHD_NO closes the connection: half an answer is none. */
+ * header cannot be added, MHD_NO closes the connection: half an answer is worse than none. */
 static enum MHD_Result answer(struct MHD_Connection *connection, gk_guard_decision *decision,
                               unsigned status, const char *type, gk_str body) {
     const bool allowed = gk_guard_decision_is_allowed(decision);

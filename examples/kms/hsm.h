@@ -1,7 +1,7 @@
 /* A signing key in an HSM, by PKCS#11: what examples/kms/kms.c needs of it.
  *
  * One session, used by one thread at a time, and opened again when the token was taken out and put
- * back. In the child of a fork the module is initialised anew, as PKCS#11 demands (section 6.7.2
+ * back. In the child of a fork the module is initialised again, as PKCS#11 demands (section 6.7.2
  * of version 3.0). The PIN stays in memory of this file alone: it is in no argument and no log. */
 #ifndef HSM_H
 #define HSM_H
