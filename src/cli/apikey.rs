@@ -67,13 +67,35 @@ pub(super) struct One {
     /// The key's id
     id: String,
     #[command(flatten)]
+    owned: Owned,
+    #[command(flatten)]
     store: StoreArgs,
+}
+
+/// Whose key it must be: for programs that pass on ids which users choose.
+#[derive(Debug, clap::Args)]
+pub(super) struct Owned {
+    /// Only if it is a key of this owner
+    #[arg(long, value_name = "OWNER")]
+    owned_by: Option<String>,
+    /// The tenant of that owner; without it, a key of no tenant
+    #[arg(long, value_name = "TENANT", requires = "owned_by")]
+    in_tenant: Option<String>,
+}
+
+impl Owned {
+    fn of(&self, keys: ApiKeys) -> Outcome<ApiKeys> {
+        let Some(owner) = &self.owned_by else { return Ok(keys) };
+        Ok(keys.owned_by(owner, self.in_tenant.as_deref().unwrap_or_default())?)
+    }
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Update {
     /// The key's id
     id: String,
+    #[command(flatten)]
+    owned: Owned,
     #[command(flatten)]
     changes: UpdateArgs,
     #[command(flatten)]
@@ -84,6 +106,8 @@ pub(super) struct Update {
 pub(super) struct Rotate {
     /// The key's id
     id: String,
+    #[command(flatten)]
+    owned: Owned,
     /// For how long the old secret is still accepted: 7d, 12h, or seconds; at most 90 days. Without
     /// it, the old secret ends now. A second rotation within an overlap ends the first secret at
     /// once
@@ -97,6 +121,8 @@ pub(super) struct Rotate {
 pub(super) struct Ended {
     /// The key's id
     id: String,
+    #[command(flatten)]
+    owned: Owned,
     /// Why, for the audit
     #[arg(long, default_value = "", hide_default_value = true)]
     reason: String,
@@ -183,24 +209,28 @@ pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
                 "No keys.",
             )
         }
-        Command::Show(One { id, store }) => show(&store.open(output)?.get(&id)?, output),
-        Command::Update(Update { id, changes, store }) => {
-            let update = changes.update()?;
-            change(&store, output, |keys| keys.update(&id, &update))
+        Command::Show(One { id, owned, store }) => {
+            show(&owned.of(store.open(output)?)?.get(&id)?, output)
         }
-        Command::Rotate(Rotate { id, overlap, store }) => {
-            let keys = store.open(output)?;
+        Command::Update(Update { id, owned, changes, store }) => {
+            let update = changes.update()?;
+            change(&store, &owned, output, |keys| keys.update(&id, &update))
+        }
+        Command::Rotate(Rotate { id, owned, overlap, store }) => {
+            let keys = owned.of(store.open(output)?)?;
             let issued = keys.rotate(&id, overlap)?;
             finish(&keys)?;
             hand_out(&issued, output)
         }
-        Command::Revoke(Ended { id, reason, store }) => {
-            change(&store, output, |keys| keys.revoke(&id, &reason))
+        Command::Revoke(Ended { id, owned, reason, store }) => {
+            change(&store, &owned, output, |keys| keys.revoke(&id, &reason))
         }
-        Command::Disable(Ended { id, reason, store }) => {
-            change(&store, output, |keys| keys.disable(&id, &reason))
+        Command::Disable(Ended { id, owned, reason, store }) => {
+            change(&store, &owned, output, |keys| keys.disable(&id, &reason))
         }
-        Command::Enable(One { id, store }) => change(&store, output, |keys| keys.enable(&id)),
+        Command::Enable(One { id, owned, store }) => {
+            change(&store, &owned, output, |keys| keys.enable(&id))
+        }
         Command::Verify(verify) => run_verify(&verify, output),
         Command::Import(import) => super::import::run(import, output),
         Command::Audit(audit) => {
@@ -227,10 +257,11 @@ pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
 
 fn change(
     store: &StoreArgs,
+    owned: &Owned,
     output: &mut Output,
     change: impl FnOnce(&ApiKeys) -> crate::Result<KeyRecord>,
 ) -> Outcome<()> {
-    let keys = store.open(output)?;
+    let keys = owned.of(store.open(output)?)?;
     let record = change(&keys)?;
     finish(&keys)?;
     show(&record, output)

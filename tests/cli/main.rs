@@ -264,6 +264,26 @@ fn a_key_from_creation_to_revocation() {
 }
 
 #[test]
+fn another_owners_key_does_not_exist() {
+    let desk = Desk::new("owned");
+    let made = "key create --owner acme --tenant eu --json";
+    let id = member(&member(&desk.run(made).done(), "record"), "id");
+    let before = desk.run("key audit --all --json").done();
+    for call in ["show", "update --name n", "rotate", "revoke", "disable", "enable"] {
+        for other in ["--owned-by mallory --in-tenant eu", "--owned-by acme", "--owned-by ACME"] {
+            let told = desk.run(&format!("key {call} {id} {other} --json")).failed(REFUSED);
+            assert_eq!(member(&told, "error.name"), "ApiKeyNotFound", "{call} {other}");
+        }
+        desk.run(&format!("key {call} {id} --in-tenant eu")).failed(USAGE);
+    }
+    desk.run_with(&["key", "show", &id, "--owned-by", ""], b"").failed(USAGE);
+    assert_eq!(desk.run("key audit --all --json").done(), before, "nothing has changed");
+    for call in ["show", "update --name n", "rotate", "disable", "enable", "revoke"] {
+        desk.run(&format!("key {call} {id} --owned-by acme --in-tenant eu")).done();
+    }
+}
+
+#[test]
 fn pages() {
     let desk = Desk::new("pages");
     let mut ids: Vec<_> = (0..5).map(|n| desk.key(&format!(" --name n{n}")).1).collect();
