@@ -97,7 +97,11 @@ fn headers(data: &[u8]) {
     let pairs: Vec<(&str, &str)> =
         text.lines().map(|line| line.split_once(':').unwrap_or((line, ""))).collect();
     if let Ok(Some(key)) = api_key_from_headers(pairs.iter().copied()) {
-        assert!(!key.is_empty() && key.trim_matches([' ', '\t']) == key);
+        assert!(
+            !key.is_empty() && key.trim_start_matches(' ').trim_end_matches([' ', '\t']) == key
+        );
+        // A tab behind the scheme stays, so that no store accepts what follows it.
+        assert!(!key.starts_with('\t') || STORE.verify(key.as_bytes(), &Check::new()).is_err());
         assert!(pairs.iter().any(|(_, value)| value.contains(key)));
         let again = pairs.iter().copied().chain([("X-API-Key", "another")]);
         assert!(api_key_from_headers(again).is_err(), "two keys in one request");

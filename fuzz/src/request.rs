@@ -59,6 +59,9 @@ fn read(header: &str) {
         .map(|(_, value)| value.trim_matches([' ', '\t']))
         .collect();
     match (COOKIE.read(header), values.as_slice()) {
+        (outcome, _) if is_joined(header) => {
+            assert_eq!(outcome.map_err(|error| error.kind()), Err(ErrorKind::MalformedCookie));
+        }
         (Ok(None), [] | [""]) => {}
         (Ok(Some(value)), [only]) => {
             assert_eq!(value, *only);
@@ -72,4 +75,16 @@ fn read(header: &str) {
         (Err(error), [_, _, ..]) => assert_eq!(error.kind(), ErrorKind::MalformedCookie),
         (outcome, _) => panic!("{outcome:?}, but there are {values:?}"),
     }
+}
+
+/// Whether two headers were joined by a comma, so that the cookie stands in the value of another.
+fn is_joined(header: &str) -> bool {
+    let blank = [' ', '\t'];
+    let is_ours =
+        |part: &str| part.split_once('=').is_some_and(|(name, _)| name.trim_matches(blank) == NAME);
+    header
+        .split(';')
+        .filter_map(|pair| pair.split_once('='))
+        .filter(|(name, _)| name.trim_matches(blank) != NAME)
+        .any(|(_, value)| value.split(',').skip(1).any(is_ours))
 }
