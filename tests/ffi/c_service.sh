@@ -26,4 +26,6 @@ if ! build "$sanitized" $sanitizers 2> /dev/null; then
     echo "ffi: SKIPPED the sanitizers: $FFI_CC lacks them"
     sanitized=$work/orders
 fi
+[ "$sanitized" = "$work/orders" ] && sanitizers=
+MATRIX_FLAGS=$sanitizers MATRIX_LINK=-lmicrohttpd tests/ffi/matrix.sh microhttpd "$work/matrix"
 "$PYTHON" tests/ffi/c_service.py "$work/orders" "$sanitized" "$work" "$C_SERVICE_REQUESTS"

@@ -53,6 +53,14 @@ for compiler in $compilers; do
     $compiler $flags $with examples/cpp-service/service.cpp -o "$program" $link $split
     drive "$program" bearer
 done
+# The rows with cookies are only where they are safe.
+matrix() { # NAME FLAGS LINK
+    local outcome=FAILED
+    MATRIX_FLAGS=$2 MATRIX_LINK=$3 tests/ffi/matrix.sh httplib "$work/$1" && outcome=ok
+    check "$1" $outcome
+}
+if echo 'int main() {}' | $FFI_CXX -x c++ $sanitizers - -o /dev/null 2> /dev/null; then with=$sanitizers; else with=; fi
+matrix the_golden_matrix "$with" "$split"
 
 if [ -n "$early" ]; then
     refused_by_compiler cookies_do_not_compile_with_an_early_version \
@@ -132,6 +140,7 @@ if [ -n "$HTTPLIB_SOURCE" ]; then
     fi
     $FFI_CXX $flags $sanitizers -DCOOKIES -isystem "$HTTPLIB_SOURCE" examples/cpp-service/service.cpp -o "$work/later" $link $split
     drive "$work/later" cookies
+    matrix the_golden_matrix_with_cookies "-DCOOKIES -isystem $HTTPLIB_SOURCE $sanitizers" "$split"
 else
     echo "ffi: SKIPPED cookies behind cpp-httplib: HTTPLIB_SOURCE names no folder with version 0.44 or later"
 fi
