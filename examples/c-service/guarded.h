@@ -46,9 +46,10 @@ static void ask(struct asked *asked, struct MHD_Connection *connection, const ch
 }
 
 /* Answers a refusal as the guard has it, and what is allowed with the application's own. Where a
- * header cannot be added, MHD_NO closes the connection: half an answer is worse than none. */
+ * header cannot be added, MHD_NO closes the connection: half an answer is worse than none. `type`
+ * and `cookie` are the application's own, or NULL. */
 static enum MHD_Result answer(struct MHD_Connection *connection, gk_guard_decision *decision,
-                              unsigned status, const char *type, gk_str body) {
+                              unsigned status, const char *type, const char *cookie, gk_str body) {
     const bool allowed = gk_guard_decision_is_allowed(decision);
     if (!allowed)
         status = gk_guard_decision_http_status(decision), body = gk_guard_decision_body(decision);
@@ -56,6 +57,7 @@ static enum MHD_Result answer(struct MHD_Connection *connection, gk_guard_decisi
         body.len, (void *)(uintptr_t)body.data, MHD_RESPMEM_MUST_COPY);
     enum MHD_Result done = response == NULL ? MHD_NO : MHD_YES;
     if (done && allowed && type) done = MHD_add_response_header(response, "Content-Type", type);
+    if (done && allowed && cookie) done = MHD_add_response_header(response, "Set-Cookie", cookie);
     for (size_t i = 0; done && i < gk_guard_decision_headers_len(decision); i++) {
         const gk_header own = gk_guard_decision_header_at(decision, i);
         done = MHD_add_response_header(response, own.name.data, own.value.data);

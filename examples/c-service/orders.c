@@ -9,17 +9,13 @@
 #include "guarded.h"
 #include "serve.h"
 
-#include <strings.h>
-
-static const char *origin; /* of our own pages */
 static gk_guard_demand *reads, *writes, *logs_in, *open_to_all;
 
 /* A log-in's form, as it arrives. */
 struct form {
     struct MHD_PostProcessor *fields;
-    gk_guard_decision *decision;
     size_t received;
-    char user[64], password[64];
+    char user[64], password[64], csrf[128];
 };
 
 static struct form no_form; /* of a request without a body */
@@ -39,7 +35,7 @@ static enum MHD_Result says_who(struct MHD_Connection *connection, gk_guard_deci
     gk_claims_claim_str(claims, GK_TEXT("kind"), kind.data, kind.len);
     const gk_status status = gk_claims_to_json(claims, &json, &why);
     const enum MHD_Result done = answer(connection, decision, status ? 500 : 200,
-                                        "application/json", (gk_str){json.data, json.len});
+                                        "application/json", NULL, (gk_str){json.data, json.len});
     gk_buf_free(&json);
     gk_claims_free(claims);
     return done;
@@ -50,7 +46,7 @@ static enum MHD_Result jwks(struct MHD_Connection *connection, gk_guard_decision
     gk_error why;
     const gk_status status = gk_key_ring_to_jwks(ring, &json, &why);
     const enum MHD_Result done = answer(connection, decision, status ? 500 : 200,
-                                        "application/json", (gk_str){json.data, json.len});
+                                        "application/json", NULL, (gk_str){json.data, json.len});
     gk_buf_free(&json);
     return done;
 }
@@ -61,22 +57,33 @@ static enum MHD_Result form_field(void *cls, enum MHD_ValueKind kind, const char
     struct form *form = cls;
     char *field = strcmp(name, "user") == 0       ? form->user
                   : strcmp(name, "password") == 0 ? form->password
+                  : strcmp(name, "csrf") == 0     ? form->csrf
                                                   : NULL;
+    const size_t room = field == form->csrf ? sizeof form->csrf : sizeof form->user;
     (void)kind, (void)file, (void)type, (void)encoding;
-    if (field == NULL || at + len >= sizeof form->user) return MHD_NO;
+    if (field == NULL || at + len >= room) return MHD_NO;
     if (len > 0) memcpy(field + at, data, len);
     return MHD_YES;
 }
 
+/* Only from a page of ours: else a page of another site would log its visitors in as a user of its
+ * choice. Browsers say where a request comes from; those that do not send the form's token. */
 static enum MHD_Result log_in(struct MHD_Connection *connection, struct form *form) {
-    gk_guard_decision *decision = form->decision;
+    struct asked asked;
+    gk_guard_decision *decision = NULL;
     bool good = false;
     gk_error why;
-    form->decision = NULL;
+    ask(&asked, connection, "POST", "/log-in");
+    asked.request.csrf_field = (gk_str){form->csrf, strlen(form->csrf)};
+    const gk_status refused = gk_guard_check(guard, &asked.request, logs_in, &decision, &why);
+    if (refused) {
+        fprintf(stderr, "%s %s: %s\n", asked.peer, gk_status_name(refused), why.message);
+        return answer(connection, decision, 0, NULL, NULL, (gk_str){NULL, 0});
+    }
     for (size_t i = 0; i < sizeof USERS / sizeof *USERS; i++)
         good |= !strcmp(form->user, USERS[i].name) && !strcmp(form->password, USERS[i].password);
     if (!good)
-        return answer(connection, decision, 401, "text/plain",
+        return answer(connection, decision, 401, "text/plain", NULL,
                       (gk_str){GK_TEXT("No such user, or another password.\n")});
     gk_guard_decision_free(decision);
     gk_claims *claims = gk_claims_new();
@@ -89,39 +96,41 @@ static enum MHD_Result log_in(struct MHD_Connection *connection, struct form *fo
         fprintf(stderr, "log-in: %s: %s\n", gk_status_name(why.status), why.message);
     gk_session_spec_free(spec);
     gk_claims_free(claims);
-    return answer(connection, decision, 204, NULL, (gk_str){NULL, 0});
+    return answer(connection, decision, 204, NULL, NULL, (gk_str){NULL, 0});
 }
 
-/* Whether a page of ours sends the log-in: browsers say the Origin of each POST. A page of another
- * site would log its visitors in to the attacker's account. */
-static bool from_our_page(const struct asked *asked) {
-    size_t others = 0, ours = 0;
-    for (size_t i = 0; i < asked->request.headers_len; i++) {
-        const gk_header *header = &asked->headers[i];
-        if (header->name.len != 6 || strncasecmp(header->name.data, "Origin", 6) != 0) continue;
-        const bool same = header->value.len == strlen(origin) &&
-                          memcmp(header->value.data, origin, header->value.len) == 0;
-        same ? ours++ : others++;
-    }
-    return ours == 1 && others == 0;
+/* The page of the form, with a token for it. */
+static enum MHD_Result log_in_page(struct MHD_Connection *connection, const struct asked *asked,
+                                   gk_guard_decision *decision) {
+    char page[512];
+    gk_buf token = {NULL, 0}, cookie = {NULL, 0};
+    gk_error why;
+    const gk_status status = gk_guard_form_token(guard, &asked->request, &token, &cookie, &why);
+    const int length = snprintf(
+        page, sizeof page,
+        "<!doctype html><title>Log in</title><form method=post><input name=user autocomplete="
+        "username><input name=password type=password><input name=csrf type=hidden value=\"%s\">"
+        "<button>Log in</button></form>\n",
+        status ? "" : token.data);
+    const enum MHD_Result done = answer(connection, decision, status ? 500 : 200, "text/html",
+                                        cookie.data, (gk_str){page, (size_t)length});
+    gk_buf_free(&token);
+    gk_buf_free(&cookie);
+    return done;
 }
 
-/* The form's first call, before its body. */
-static enum MHD_Result begin_log_in(struct MHD_Connection *connection, gk_guard_decision *decision,
-                                    void **kept) {
-    struct form *form = *kept == NULL ? calloc(1, sizeof *form) : NULL;
-    if (form != NULL) form->fields = MHD_create_post_processor(connection, 1024, form_field, form);
-    if (form != NULL && form->fields != NULL) {
-        form->decision = decision;
-        *kept = form;
-        return MHD_YES;
-    }
+/* For a body that is a form; NULL for others. */
+static struct form *new_form(struct MHD_Connection *connection) {
+    struct form *form = calloc(1, sizeof *form);
+    if (form == NULL) return NULL;
+    form->fields = MHD_create_post_processor(connection, 1024, form_field, form);
+    if (form->fields != NULL) return form;
     free(form);
-    return answer(connection, decision, 415, "text/plain", (gk_str){GK_TEXT("A form, please.\n")});
+    return NULL;
 }
 
 /* What has no body is answered at the second call, which keeps the connection; what has one is
- * decided before it is read. */
+ * decided before it is read, but for a log-in's form, which is short. */
 static bool has_body(struct MHD_Connection *connection) {
     const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
     return (length != NULL && strcmp(length, "0") != 0) ||
@@ -132,10 +141,13 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
                               const char *method, const char *version, const char *data,
                               size_t *size, void **kept) {
     (void)cls, (void)version;
+    const bool gets = strcmp(method, "GET") == 0, posts = strcmp(method, "POST") == 0;
+    const bool enters = posts && strcmp(path, "/log-in") == 0;
     if (*kept == NULL && !has_body(connection)) {
         *kept = &no_form;
         return MHD_YES;
     }
+    if (*kept == NULL && enters && (*kept = new_form(connection)) != NULL) return MHD_YES;
     struct form *form = *kept == &no_form ? NULL : *kept;
     if (form != NULL && *size > 0) {
         const bool fits = (form->received += *size) <= 4096;
@@ -145,22 +157,15 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
     }
     if (form != NULL) return log_in(connection, form);
 
-    static const char page[] =
-        "<!doctype html><title>Log in</title><form method=post><input name=user autocomplete="
-        "username><input name=password type=password><button>Log in</button></form>\n";
     struct asked asked;
     gk_guard_decision *decision = NULL;
     gk_error why;
     gk_status status;
-    const bool gets = strcmp(method, "GET") == 0, posts = strcmp(method, "POST") == 0;
     const bool cancels = strcmp(method, "DELETE") == 0 && strncmp(path, "/orders/", 8) == 0 &&
                          path[8] != 0 && path[8 + strspn(path + 8, "0123456789")] == 0;
     const bool lists = gets && strcmp(path, "/orders") == 0;
-    const bool enters = posts && strcmp(path, "/log-in") == 0;
     ask(&asked, connection, method, path);
-    if (enters && !from_our_page(&asked))
-        status = gk_guard_refuse(guard, GK_STATUS_CSRF_REJECTED, logs_in, &decision, &why);
-    else if (posts && strcmp(path, "/refresh") == 0)
+    if (posts && strcmp(path, "/refresh") == 0)
         status = gk_guard_refresh(guard, &asked.request, NULL, &decision, &why);
     else if (posts && strcmp(path, "/log-out") == 0)
         status = gk_guard_log_out(guard, &asked.request, &decision, &why);
@@ -172,15 +177,16 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
                                           : open_to_all,
                                 &decision, &why);
     if (status) fprintf(stderr, "%s %s: %s\n", asked.peer, gk_status_name(status), why.message);
-    if (status) return answer(connection, decision, 0, NULL, (gk_str){NULL, 0});
-    if (enters) return begin_log_in(connection, decision, kept);
+    if (status) return answer(connection, decision, 0, NULL, NULL, (gk_str){NULL, 0});
+    if (enters)
+        return answer(connection, decision, 415, "text/plain", NULL,
+                      (gk_str){GK_TEXT("A form, please.\n")});
     if (lists || cancels) return says_who(connection, decision);
     if (posts && (strcmp(path, "/refresh") == 0 || strcmp(path, "/log-out") == 0))
-        return answer(connection, decision, 204, NULL, (gk_str){NULL, 0});
-    if (gets && strcmp(path, "/log-in") == 0)
-        return answer(connection, decision, 200, "text/html", (gk_str){page, sizeof page - 1});
+        return answer(connection, decision, 204, NULL, NULL, (gk_str){NULL, 0});
+    if (gets && strcmp(path, "/log-in") == 0) return log_in_page(connection, &asked, decision);
     if (gets && strcmp(path, "/.well-known/jwks.json") == 0) return jwks(connection, decision);
-    return answer(connection, decision, 404, "text/plain", (gk_str){GK_TEXT("Not found.\n")});
+    return answer(connection, decision, 404, "text/plain", NULL, (gk_str){GK_TEXT("Not found.\n")});
 }
 
 static void completed(void *cls, struct MHD_Connection *connection, void **kept,
@@ -189,7 +195,6 @@ static void completed(void *cls, struct MHD_Connection *connection, void **kept,
     (void)cls, (void)connection, (void)code;
     if (form == NULL || form == &no_form) return;
     MHD_destroy_post_processor(form->fields);
-    gk_guard_decision_free(form->decision);
     explicit_bzero(form, sizeof *form);
     free(form);
     *kept = NULL;
@@ -211,9 +216,9 @@ int main(int argc, char **argv) {
     if (argc % 2 == 0 || port < 0 || port > 65535 || workers < 0 || workers > MOST_WORKERS)
         fprintf(stderr, "usage: orders [--port N] [--workers N]\n"), exit(2);
     const char *url = getenv("GATEKEY_STORE"), *path = getenv("GATEKEY_CSRF_SECRET_FILE");
+    const char *origin = getenv("GATEKEY_PUBLIC_URL"); /* of our own pages */
     uint8_t secret[32];
     FILE *file = path == NULL ? NULL : fopen(path, "rb");
-    origin = getenv("GATEKEY_PUBLIC_URL");
     if (url == NULL || origin == NULL || file == NULL || fread(secret, sizeof secret, 1, file) != 1)
         fprintf(stderr, "no GATEKEY_STORE, _PUBLIC_URL or _CSRF_SECRET_FILE with 32 bytes\n"),
             exit(2);
@@ -229,6 +234,7 @@ int main(int argc, char **argv) {
     writes = built(demand);
     demand = gk_guard_demand_builder_new();
     gk_guard_demand_builder_public(demand);
+    gk_guard_demand_builder_own_pages(demand);
     gk_guard_demand_builder_limit(demand, GK_TEXT("log-in"), GK_TEXT("5/min"));
     logs_in = built(demand);
     demand = gk_guard_demand_builder_new();

@@ -32,9 +32,8 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
         if (strcmp(path, open_now->routes[i].path) != 0) continue;
         gk_str body = {NULL, 0};
         if (!gk_guard_check(guard, &asked.request, open_now->routes[i].demand, &decision, &why))
-            body = (gk_str){
-                json, says_who(gk_guard_decision_access(decision), json, sizeof json)};
-        return answer(connection, decision, 200, "application/json", body);
+            body = (gk_str){json, says_who(gk_guard_decision_access(decision), json, sizeof json)};
+        return answer(connection, decision, 200, "application/json", NULL, body);
     }
     return MHD_NO;
 }
@@ -44,7 +43,7 @@ static int listening_at(const char *unix_path) {
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
     strcpy(at.sun_path, unix_path);
     must(bind(fd, (struct sockaddr *)&at, sizeof at) || listen(fd, 16) ? GK_STATUS_INTERNAL
-                                                                        : GK_STATUS_OK);
+                                                                       : GK_STATUS_OK);
     return fd;
 }
 
