@@ -115,13 +115,14 @@ def python() -> list[Lane]:
         "../../tests/servers/servers.py",
         "../../tests/lanes.py",
     )
-    servers = "../../tests/servers ../../tests/rounds ../../tests/ffi/c_service.py"
+    services = "../../tests/ffi/c_service.py ../../tests/ffi/cpp_service.py"
+    servers = f"../../tests/servers ../../tests/rounds {services}"
     ours = f". {examples} {servers} {lanes_py}"
     ruff = f"{bin_folder}/ruff"
     stub_options = "--mypy-config-file ../pyproject.toml --allowlist stubtest.txt"
     lines = {
         "python types": f"{mypy} -p gatekey; {mypy} tests {examples} {server}; {mypy} {lanes_py}; "
-        f"{mypy} ../../tests/ffi/c_service.py",
+        f"{mypy} {services}",
         # As VS Code has it.
         "python pyright": f"{PYTHON} -m pyright --pythonpath {PYTHON} {examples}",
         "python stubs": f"cd tests; {PYTHON} -m mypy.stubtest gatekey {stub_options}",

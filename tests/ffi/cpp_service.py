@@ -1,8 +1,13 @@
-"""Sends ordinary and hostile requests to examples/cpp-service and holds each answer against what it must be.
+"""Sends ordinary and hostile requests to examples/cpp-service, and checks what is answered.
 
-usage: cpp_service.py SERVICE FOLDER bearer|cookies      cookies: a build with them, of cpp-httplib 0.44 or later
+usage: cpp_service.py SERVICE FOLDER bearer|cookies
+
+`cookies` is a build with them, of cpp-httplib 0.44 or later.
 """
 
+from __future__ import annotations
+
+import contextlib
 import json
 import os
 import re
@@ -12,14 +17,17 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import gatekey
+
+Seen = tuple[int, list[tuple[str, str]], str]  # status, headers, body
 
 service, folder, mode = sys.argv[1:4]
 cookies = mode == "cookies"
 url = f"sqlite:///{folder}/store.sqlite"
-with open(f"{folder}/csrf", "wb") as file:
-    file.write(os.urandom(32))
+secret_file = Path(folder) / "csrf"
+secret_file.write_bytes(os.urandom(32))
 
 store = gatekey.Store.open(url)
 keys = store.api_keys()
@@ -30,16 +38,18 @@ token = str(sessions.start("alice", claims={"scope": "orders:read orders:write"}
 key = f"X-API-Key: {issued.secret}"
 bearer = f"Authorization: Bearer {token}"
 
-log = open(f"{folder}/log", "w+")
-running = subprocess.Popen(
-    [service, url, f"{folder}/csrf"], stdout=subprocess.PIPE, stderr=log, text=True
-)
+log = Path(folder) / "log"
+with log.open("wb") as file:
+    running = subprocess.Popen(  # noqa: S603
+        [service, url, str(secret_file)], stdout=subprocess.PIPE, stderr=file, text=True
+    )
+assert running.stdout
 port = int(running.stdout.readline())
-failed = []
+failed: list[str] = []
 passed = 0
 
 
-def ask(*headers, line="GET /orders", body=b""):
+def ask(*headers: str, line: str = "GET /orders", body: bytes = b"") -> Seen:
     """Give status, headers (a sorted list of pairs) and body of what is answered."""
     head = "\r\n".join([f"{line} HTTP/1.1", "Host: x", "Connection: close", *headers]) + "\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
@@ -47,21 +57,21 @@ def ask(*headers, line="GET /orders", body=b""):
         got = b""
         while part := connection.recv(65536):
             got += part
-    head, _, body = got.partition(b"\r\n\r\n")
-    status, *lines = head.decode("latin1").split("\r\n")
-    pairs = [tuple(one.split(": ", 1)) for one in lines]
+    first, _, content = got.partition(b"\r\n\r\n")
+    status, *lines = first.decode("latin1").split("\r\n")
+    pairs = [(name, value) for name, _, value in (one.partition(": ") for one in lines)]
     length = dict(pairs).get("Content-Length", "0")
-    if not line.startswith("HEAD") and int(length) != len(body):
-        failed.append(f"{line}: Content-Length {length}, {len(body)} bytes")
+    if not line.startswith("HEAD") and int(length) != len(content):
+        failed.append(f"{line}: Content-Length {length}, {len(content)} bytes")
     ours = ("Connection", "Content-Length", "Accept-Ranges")
     return (
         int(status.split()[1]),
         sorted(pair for pair in pairs if pair[0] not in ours),
-        body.decode(),
+        content.decode(),
     )
 
 
-def same(name, got, expected):
+def same(name: str, got: object, expected: object) -> None:
     """Count, and tell what differs."""
     global passed
     if got == expected:
@@ -76,11 +86,12 @@ no_store = ("Cache-Control", "no-store")
 problem_type = ("Content-Type", "application/problem+json")
 
 
-def orders_of(who):
+def orders_of(who: str) -> Seen:
+    """Give the application's own answer."""
     return 200, [text, (vary[0], vary[1] + ", Accept")], f"orders of {who}, 127.0.0.1\n"
 
 
-def refusal(status, title, detail, code, challenge=None):
+def refusal(status: int, title: str, detail: str, code: str, challenge: str | None = None) -> Seen:
     """Give a refusal of the guard's."""
     headers = [no_store, problem_type, vary, ("X-Content-Type-Options", "nosniff")]
     if challenge is not None:
@@ -89,7 +100,8 @@ def refusal(status, title, detail, code, challenge=None):
     return status, sorted(headers), json.dumps(body, separators=(",", ":"))
 
 
-def described(code, detail):
+def described(code: str, detail: str) -> str:
+    """Give what a challenge says of the reason."""
     return f', error="{code}", error_description="{detail}"'
 
 
@@ -154,9 +166,24 @@ for line, expected in {
     "GET /ORDERS": unknown,
     "GET /orders%00x": unknown,
     "GET /health/../orders": unknown,
+    "GET /health/%2e%2e/orders": unknown,
+    "GET /health/..%2forders": unknown,
+    "GET /orders%23/health": unknown,
 }.items():
     same(line, ask(key, line=line), expected)
 same("HEAD without credentials", ask(line="HEAD /orders"), (missing[0], missing[1], ""))
+# The decision is of the path that is served, whatever a header or the query says.
+for header in ("X-Original-URI", "X-Original-URL", "X-Rewrite-URL"):
+    same(header, ask(f"{header}: /health"), missing)
+same("a path in the query", ask(line="GET /orders?x=/health"), missing)
+# What a client names in Connection is still there for the guard.
+named = "Connection: close, X-API-Key, Authorization, X-Forwarded-For"
+same("named in Connection", ask(named, key), acme)
+same("two, one of them named", ask(named, key, bearer), several)
+# More than the server reads, which answers itself or closes: never with the orders.
+for name, lines in {"10,000": ["X: a"] * 10000, "1 MiB": ["X: " + "a" * (1 << 20)]}.items():
+    with contextlib.suppress(OSError, IndexError):
+        same(name, ask(key, *lines)[0] in (400, 413, 414, 431), True)
 same("a spelling without credentials", ask(line="GET /%6frders"), missing)
 
 body = "Content-Length: 3"
@@ -175,7 +202,7 @@ if cookies:
     same("a cookie of another site", ask(cookie, body, line="POST /orders", body=b"abc")[0], 403)
     ours = ["Sec-Fetch-Site: same-origin", "Origin: https://shop.example", "Content-Length: 0"]
     browser = sessions.start("bob", claims={"scope": "orders:read"})
-    csrf = gatekey.Csrf(open(f"{folder}/csrf", "rb").read()).issue(browser.family)
+    csrf = gatekey.Csrf(secret_file.read_bytes()).issue(browser.family)
     kept = f"__Host-refresh={browser.refresh_token}; __Host-csrf={csrf}"
     got = ask(f"Cookie: {kept}", *ours, line="POST /refresh")
     same("a refresh without the CSRF token", got[0], 403)
@@ -201,7 +228,7 @@ else:
     same("a cookie is not looked at", ask(f"Cookie: __Host-access={token}"), missing)
 
 # Eight threads at once.
-answers = []
+answers: list[Seen] = []
 threads = [
     threading.Thread(target=lambda: answers.extend(ask(key) for _ in range(25))) for _ in range(8)
 ]
@@ -213,15 +240,15 @@ same("200 requests at once", answers, [acme] * 200)
 
 limited = f"X-API-Key: {rated.secret}"
 same("the first two of a rate", [ask(limited)[0], ask(limited)[0]], [200, 200])
-status, headers, refused = ask(limited)
+status, told, refused = ask(limited)
 same(
     "a rate that is used up",
-    (status, json.loads(refused)["status"], no_store in headers),
+    (status, json.loads(refused)["status"], no_store in told),
     (429, 429, True),
 )
 same(
     "when to come back",
-    re.fullmatch("[1-9][0-9]?", dict(headers).get("Retry-After", "")) is not None,
+    re.fullmatch("[1-9][0-9]?", dict(told).get("Retry-After", "")) is not None,
     True,
 )
 
@@ -244,8 +271,7 @@ same("after it", ask(bearer), invalid)
 
 running.send_signal(signal.SIGTERM)
 same("a clean stop", running.wait(60), 0)
-log.seek(0)
-said = log.read()
+said = log.read_text()
 same("nothing for the sanitizers to say", re.findall("Sanitizer|runtime error", said), [])
 same("no secret in the log", [one for one in (token, str(issued.secret)) if one in said], [])
 
