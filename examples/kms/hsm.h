@@ -26,14 +26,18 @@ struct hsm {
     bool ready;
 };
 
-/* Another process than that of before: what was open belongs to that one. */
+/* Another process than that of before: what was open belongs to that one. The same where the
+ * program has ended the module meanwhile. */
 static inline void hsm_enter(struct hsm *hsm) {
-    if (hsm->process == getpid()) return;
+    const bool is_child = hsm->process != getpid();
     CK_C_INITIALIZE_ARGS threads = {.flags = CKF_OS_LOCKING_OK};
+    if (!is_child && hsm->ready) return;
+    hsm->process = getpid();
+    /* Or another key, or the program, has done so. */
+    const bool is_new = hsm->module->C_Initialize(&threads) == CKR_OK;
+    if (!is_child && !is_new) return;
     hsm->ready = false;
     hsm->session = 0;
-    hsm->process = getpid();
-    hsm->module->C_Initialize(&threads); /* or another key has done so */
 }
 
 static inline bool hsm_is_token(const struct hsm *hsm, CK_SLOT_ID slot) {

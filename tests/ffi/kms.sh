@@ -15,8 +15,12 @@ library=$FFI_OUT/lib/libgatekey.so
 for name in "$library" "$library.$(sed -n 's/^#define GK_ABI_VERSION //p' include/gatekey.h)"; do
     ln -sf "$FFI_LIBRARY/libgatekey.so" "$name"
 done
-$FFI_CC -std="$C_STANDARD" -g -O1 -Wall -Wextra -Wpedantic -Werror -Wconversion -Wshadow -Iinclude -isystem /usr/include/p11-kit-1 \
-    examples/kms/kms.c -o "$work/kms" -L"$FFI_OUT/lib" -lgatekey -Wl,-rpath,"$FFI_OUT/lib" -lpthread -ldl
+build() { # SOURCE OUT
+    $FFI_CC -std="$C_STANDARD" -g -O1 -Wall -Wextra -Wpedantic -Werror -Wconversion -Wshadow -Iinclude -isystem /usr/include/p11-kit-1 \
+        "$1" -o "$2" -L"$FFI_OUT/lib" -lgatekey -Wl,-rpath,"$FFI_OUT/lib" -lpthread -ldl
+}
+build examples/kms/kms.c "$work/kms"
+build tests/ffi/kms/lost.c "$work/lost"
 
 export SOFTHSM2_CONF=$work/softhsm2.conf
 printf 'directories.tokendir = %s/tokens\nobjectstore.backend = file\nlog.level = ERROR\n' "$work" > "$SOFTHSM2_CONF"
@@ -44,5 +48,10 @@ check a_wrong_pin_is_refused_and_not_shown $outcome
 outcome=FAILED
 "$work/kms" "$module" elsewhere "$work/pin" 1 > "$work/log" 2>&1 || outcome=ok
 check another_token_is_refused $outcome
+outcome=FAILED
+"$work/lost" "$module" gatekey "$work/pin" "$work/tokens" > "$work/log" 2>&1 && grep -q '^0 failures$' "$work/log" && outcome=ok
+check lost_sessions_are_opened_again $outcome
+[ $outcome = ok ] || sed 's/^/    /' "$work/log"
+if grep -q 1234 "$work/log"; then check the_pin_is_not_shown FAILED; else check the_pin_is_not_shown ok; fi
 echo "test result: $passed passed; $failed failed; 0 ignored"
 [ $failed = 0 ]
