@@ -344,6 +344,9 @@ template <class Base> class basic_server : private Base {
 };
 
 using server = basic_server<::httplib::Server>;
+#ifdef CPPHTTPLIB_OPENSSL_SUPPORT
+using ssl_server = basic_server<::httplib::SSLServer>;
+#endif
 
 } // namespace gatekey::httplib
 

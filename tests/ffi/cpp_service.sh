@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 : "${FFI_CXX:=c++}" "${CXX_STANDARD:=c++17}" "${HTTPLIB_SOURCE:=}"
-tests/need.sh /usr/include/httplib.h=libcpp-httplib-dev || exit 0
+tests/need.sh /usr/include/httplib.h=libcpp-httplib-dev pkg-config openssl || exit 0
 
 work=$FFI_OUT/cpp-service
 rm -rf "$work" && mkdir -p "$work" "$FFI_OUT/lib"
@@ -20,6 +20,9 @@ sanitizers='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
 # Debian's library is split; elsewhere the header may be all of it.
 split=$(pkg-config --libs cpp-httplib 2> /dev/null || ls /usr/lib/*/libcpp-httplib.so 2> /dev/null | head -n 1)
+# What the library was built with: without, its classes have other members here than there.
+features=$(pkg-config --cflags cpp-httplib 2> /dev/null || true)
+early_flags=$flags flags="$flags $features"
 version=$(sed -n 's/^#define CPPHTTPLIB_VERSION "\(.*\)"/\1/p' /usr/include/httplib.h)
 early=$([ "$(printf '%s\n0.44\n' "$version" | sort -V | head -n 1)" = 0.44 ] || echo yes)
 
@@ -60,7 +63,7 @@ matrix() { # NAME FLAGS LINK
     check "$1" $outcome
 }
 if echo 'int main() {}' | $FFI_CXX -x c++ $sanitizers - -o /dev/null 2> /dev/null; then with=$sanitizers; else with=; fi
-matrix the_golden_matrix "$with" "$split"
+matrix the_golden_matrix "$with $features" "$split"
 
 if [ -n "$early" ]; then
     refused_by_compiler cookies_do_not_compile_with_an_early_version \
@@ -131,6 +134,43 @@ if grep -qxF '500 {"type":"about:blank","title":"Internal Server Error","status"
 check what_a_handler_throws_is_not_told $outcome
 [ $failed = 0 ] || cat "$work/log"
 
+if [ -n "$split" ] && [[ $features == *OPENSSL_SUPPORT* ]]; then
+    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 \
+        -keyout "$work/tls.key" -out "$work/tls.pem" 2> /dev/null
+    cat > "$work/tls.cpp" << 'END'
+#include <gatekey.hpp>
+#include <gatekey/httplib.hpp>
+#include <iostream>
+int main(int, char **argv) {
+    const auto keys = gatekey::store::open("memory:").api_keys();
+    const auto issued = keys.create(gatekey::api_key_spec().owner("acme"));
+    gatekey::httplib::ssl_server server(gatekey::httplib::guard::builder().api_keys(keys).build(), argv[1], argv[2]);
+    if (!server.is_valid()) return 1;
+    server.Get("/", gatekey::guard_demand::builder().build(),
+               [](const auto &, auto &answer, const gatekey::access &who) {
+                   answer.set_content(std::string(who.subject().value_or("?")) + " " + who.address().value_or("?"), "text/plain");
+               });
+    const int port = server.bind_to_any_port("127.0.0.1");
+    std::thread serving([&] { server.listen_after_bind(); });
+    while (!server.is_running()) std::this_thread::yield();
+    httplib::SSLClient client("127.0.0.1", port);
+    client.set_ca_cert_path(argv[1]);
+    const std::string secret(issued.secret.view());
+    for (const auto &headers : {httplib::Headers{{"X-API-Key", secret}}, httplib::Headers{}}) {
+        const auto got = client.Get("/", headers);
+        if (!got) return 2;
+        std::cout << got->status << ' ' << (got->status == 200 ? got->body : "") << '\n';
+    }
+    server.stop();
+    serving.join();
+}
+END
+    outcome=FAILED
+    $FFI_CXX $flags $with "$work/tls.cpp" -o "$work/tls" $link $split -lssl -lcrypto
+    "$work/tls" "$work/tls.pem" "$work/tls.key" > "$work/log" 2>&1 || true
+    if printf '%s\n' '200 acme 127.0.0.1' '401 ' | cmp -s - "$work/log"; then outcome=ok; else cat "$work/log"; fi
+    check a_guard_behind_tls $outcome
+fi
 if [ -n "$HTTPLIB_SOURCE" ]; then
     if [ -e "$HTTPLIB_SOURCE/httplib.cpp" ]; then
         $FFI_CXX -std="$CXX_STANDARD" -g -O1 -w $sanitizers -c -I"$HTTPLIB_SOURCE" "$HTTPLIB_SOURCE/httplib.cpp" -o "$work/httplib.o"
@@ -138,8 +178,44 @@ if [ -n "$HTTPLIB_SOURCE" ]; then
     else
         split=
     fi
-    $FFI_CXX $flags $sanitizers -DCOOKIES -isystem "$HTTPLIB_SOURCE" examples/cpp-service/service.cpp -o "$work/later" $link $split
+    $FFI_CXX $early_flags $sanitizers -DCOOKIES -isystem "$HTTPLIB_SOURCE" examples/cpp-service/service.cpp -o "$work/later" $link $split
     drive "$work/later" cookies
+    # Behind a Unix socket an address in a header is believed by the word `unix` alone.
+    cat > "$work/unix.cpp" << 'END'
+#include <gatekey.hpp>
+#include <gatekey/httplib.hpp>
+#include <iostream>
+int main(int, char **argv) {
+    const auto keys = gatekey::store::open("memory:").api_keys();
+    for (const char *const trusted : {"unix", "127.0.0.0/8", "0.0.0.0/0", "::/0"}) {
+        gatekey::httplib::guard::builder builder;
+        gatekey::httplib::server server(builder.api_keys(keys).trusted_proxy(trusted).build());
+        server.Get("/", gatekey::guard_demand::builder().make_public().build(),
+                   [](const auto &, auto &answer, const gatekey::access &who) {
+                       answer.set_content(std::string(who.address().value_or("unknown")), "text/plain");
+                   });
+        ::unlink(argv[1]);
+        server.set_address_family(AF_UNIX);
+        if (!server.bind_to_port(argv[1], 80)) return 1;
+        std::thread serving([&] { server.listen_after_bind(); });
+        while (!server.is_running()) std::this_thread::yield();
+        for (const bool sent : {true, false}) {
+            httplib::Client client(argv[1]);
+            client.set_address_family(AF_UNIX);
+            const auto got = client.Get("/", sent ? httplib::Headers{{"X-Forwarded-For", "192.0.2.9"}} : httplib::Headers{});
+            std::cout << trusted << ' ' << (got ? got->body : "nothing") << '\n';
+        }
+        server.stop();
+        serving.join();
+    }
+}
+END
+    $FFI_CXX $early_flags $sanitizers -isystem "$HTTPLIB_SOURCE" "$work/unix.cpp" -o "$work/unix" $link $split
+    outcome=FAILED
+    "$work/unix" "$work/socket" > "$work/log" 2>&1 || true
+    if printf '%s\n' 'unix 192.0.2.9' 'unix unknown' '127.0.0.0/8 unknown' '127.0.0.0/8 unknown' '0.0.0.0/0 unknown' \
+        '0.0.0.0/0 unknown' '::/0 unknown' '::/0 unknown' | cmp -s - "$work/log"; then outcome=ok; else cat "$work/log"; fi
+    check a_unix_socket_is_trusted_by_its_word $outcome
     matrix the_golden_matrix_with_cookies "-DCOOKIES -isystem $HTTPLIB_SOURCE $sanitizers" "$split"
 else
     echo "ffi: SKIPPED cookies behind cpp-httplib: HTTPLIB_SOURCE names no folder with version 0.44 or later"
