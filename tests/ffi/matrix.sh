@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Sends the guard's golden matrix over sockets, TCP and Unix, to a server: matrix.sh microhttpd|httplib WORK
-# FLAG... builds tests/ffi/matrix with the flags of the door's compiler. The environment is that of run.sh.
+# Sends the guard's golden matrix (tests/ffi/matrix) over sockets, TCP and Unix, to a server.
+#
+# usage: matrix.sh microhttpd|httplib WORK      WORK is a folder for the programs
+# MATRIX_FLAGS are the compilers', MATRIX_LINK is the server's library; the rest is as in run.sh.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 door=$1 work=$2
