@@ -41,6 +41,7 @@ products: ## libgatekey and the command line as the tests use them
 
 servers: ## The real servers that the tests talk to
 	@$(PYTHON) tests/servers/servers.py install oidc-provider
+	@$(PYTHON) tests/servers/servers.py install postgres18
 
 # Fetching goes on while Rust is compiled.
 built:

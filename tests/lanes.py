@@ -92,6 +92,8 @@ def ffi(everything: bool) -> list[Lane]:
     lanes.append(shell("ffi linking", "tests/ffi/linking.sh"))
     tokens = {"KMS_TOKENS": "320"} if everything else {}
     lanes.append(shell("ffi kms", "tests/ffi/kms.sh", **tokens))
+    # PostgreSQL's log-ins, with examples/pg18-validator.
+    lanes.append(pytest("ffi pg18", ROOT, "-q", "-rs", "-p", "no:cacheprovider", "tests/pg18"))
     lanes.append(shell("ffi cpp-service", "tests/ffi/cpp_service.sh"))
     requests = {"C_SERVICE_REQUESTS": "1000"} if everything else {}
     lanes.append(shell("ffi c-service", "tests/ffi/c_service.sh", **requests))
@@ -116,13 +118,13 @@ def python() -> list[Lane]:
         "../../tests/lanes.py",
     )
     services = "../../tests/ffi/c_service.py ../../tests/ffi/cpp_service.py"
-    servers = f"../../tests/servers ../../tests/rounds {services}"
+    servers = f"../../tests/servers ../../tests/rounds ../../tests/pg18 {services}"
     ours = f". {examples} {servers} {lanes_py}"
     ruff = f"{bin_folder}/ruff"
     stub_options = "--mypy-config-file ../pyproject.toml --allowlist stubtest.txt"
     lines = {
         "python types": f"{mypy} -p gatekey; {mypy} tests {examples} {server}; {mypy} {lanes_py}; "
-        f"{mypy} {services}",
+        f"{mypy} {services}; {mypy} ../../tests/pg18",
         # As VS Code has it.
         "python pyright": f"{PYTHON} -m pyright --pythonpath {PYTHON} {examples}",
         "python stubs": f"cd tests; {PYTHON} -m mypy.stubtest gatekey {stub_options}",

