@@ -115,7 +115,9 @@ int main(int argc, char **argv) {
     alarm(LONGEST);
 
     char line[64] = "";
-    long long begun = (long long)time(NULL);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    long long begun = now.tv_sec * 1000LL + now.tv_nsec / 1000000;
     int failures = 1;
     if (locked && pread(LOCK_FD, line, sizeof line - 1, 0) > 0)
         sscanf(line, "%lld %d", &begun, &failures);

@@ -32,10 +32,17 @@
 #define MAX_STALE 86400
 /* Seconds between two fetches; after failures 1, 2, 4 and so on up to it. */
 #define COOLDOWN 30
+#define MS 1000LL /* times are in milliseconds, ages in seconds */
 #define LOOK_MS 20
 #define LOCK_FD 3 /* as gatekey_keys expects it */
 
 extern char **environ;
+
+static int64 now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec * MS + now.tv_nsec / 1000000;
+}
 
 /* Where the keys are, in the words of gk_remote_key_set_options_json. */
 static char *place_of(const policy *p) {
@@ -71,7 +78,7 @@ keys keys_of(const policy *p, char **why) {
     if (text == NULL) return k;
     if (file == NULL) {
         gk_json *json = NULL;
-        int64 now = (int64)time(NULL);
+        int64 now = now_ms();
         int64 most = p->values[KEYS_MAX_STALE] != NIL ? p->numbers[KEYS_MAX_STALE] : MAX_STALE;
         bool whole = gk_json_parse(text, len, &json, &e) == GK_STATUS_OK &&
                      gk_json_integer(gk_json_member(json, GK_TEXT("fetched")), &k.fetched);
@@ -79,7 +86,7 @@ keys keys_of(const policy *p, char **why) {
         bool ours = whole && of.len == strlen(place) && memcmp(of.data, place, of.len) == 0;
         gk_json_free(json);
         /* Keys of the future were written before the clock was set back: their age is unknown. */
-        if (!ours || k.fetched > now + COOLDOWN || now - k.fetched > most) {
+        if (!ours || k.fetched > now + COOLDOWN * MS || now - k.fetched > most * MS) {
             k.fetched = 0;
             *why = "the keys that are kept are too old, or are not readable";
             return k;
@@ -179,10 +186,10 @@ static state try_to_fetch(const policy *p, char *place, int64 fetched, char **wh
         ssize_t got = pread(fd, line, sizeof line - 1, 0);
         if (got > 0) line[got] = '\0';
         if (sscanf(line, "%lld %lld %n", &begun, &failures, &reason) < 2) begun = failures = 0;
-        int64 now = (int64)time(NULL);
+        int64 now = now_ms();
         int64 pause = failures == 0 ? COOLDOWN : Min(COOLDOWN, 1 << Min(failures - 1, 5));
         /* A clock that was set back does not stop the fetching. */
-        if (begun <= now && now < begun + pause) {
+        if (begun <= now && now < begun + pause * MS) {
             *why = failures > 0 ? psprintf("the keys could not be fetched: %s", line + reason)
                                 : "the keys were fetched a moment ago";
             result = NO_USE;
@@ -204,7 +211,7 @@ static state try_to_fetch(const policy *p, char *place, int64 fetched, char **wh
 bool newer_keys(const policy *p, int64 fetched, int wait_ms, char **why) {
     if (value_of(p, JWKS_FILE) != NULL) return false;
     int64 ttl = p->values[KEYS_TTL] != NIL ? p->numbers[KEYS_TTL] : TTL;
-    if (wait_ms == 0 && fetched != 0 && (int64)time(NULL) - fetched <= ttl) return false;
+    if (wait_ms == 0 && fetched != 0 && now_ms() - fetched <= ttl * MS) return false;
     char *place = place_of(p);
     for (int waited = 0;; waited += LOOK_MS) {
         state now = try_to_fetch(p, place, fetched, why);

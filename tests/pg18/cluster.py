@@ -1,4 +1,4 @@
-"""A cluster of PostgreSQL 18 with the validator, an issuer of keys and tokens, and a client that logs in with one."""
+"""A cluster of PostgreSQL 18 with the validator, an issuer, and a client that logs in."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Issuer:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         if not self.upstream:
             self.rotate("one")
@@ -275,7 +275,7 @@ class Cluster:
 
     @staticmethod
     def build(installed: Path, *words: str) -> None:
-        """Build the module against this server, and install it there, with the library beside it."""
+        """Build the module with every compiler there is, and install it in this server."""
         work = installed.parents[1] / "build"
         shutil.rmtree(work, ignore_errors=True)
         shutil.copytree(SOURCES, work)
@@ -291,10 +291,14 @@ class Cluster:
             (prefix / "lib/libgatekey.so").symlink_to(library.name)
         config = [f"PG_CONFIG={installed}/bin/pg_config", f"GATEKEY_PREFIX={prefix}"]
         strict = ["EXTRA_CFLAGS=-Werror", "with_llvm=no", *words]
-        cc = os.environ.get("FFI_CC", "cc")
-        for goal in ("all", "install"):
+        own, make = os.environ.get("FFI_CC", "cc"), shutil.which("make") or "make"
+        others = [cc for cc in ("gcc", "clang") if shutil.which(cc) and cc != own]
+        for cc, goals in [
+            *((cc, ["clean", "all"]) for cc in others),
+            (own, ["clean", "all", "install"]),
+        ]:
             made = subprocess.run(  # noqa: S603
-                ["make", "-s", goal, f"CC={cc}", *config, *strict],
+                [make, "-s", *goals, f"CC={cc}", *config, *strict],
                 cwd=work,
                 capture_output=True,
                 text=True,

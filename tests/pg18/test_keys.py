@@ -21,7 +21,7 @@ def let_pause_end(cluster: Cluster) -> None:
     """As if the last fetch had been a minute ago."""
     for lock in locks(cluster):
         begun, rest = lock.read_text().split(" ", 1)
-        lock.write_text(f"{int(begun) - 60} {rest}")
+        lock.write_text(f"{int(begun) - 60000} {rest}")
 
 
 def test_once_for_fifty(cluster: Cluster, issuer: Issuer) -> None:

@@ -42,7 +42,7 @@ def test_two_lines(cluster: Cluster, issuer: Issuer) -> None:
     other.stop()
 
 
-BROKEN = {
+BROKEN: dict[str, dict[str, object]] = {
     "no audience": {"audience": None},
     "an empty audience": {"audience": ""},
     "an unknown setting": {"audiences": "x"},
@@ -66,7 +66,7 @@ BROKEN = {
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_policy(cluster: Cluster, issuer: Issuer, name: str) -> None:
     """It refuses; the one before and the one after it go on."""
-    broken = cluster.policy(issuer, "broken", **{"scope": "db:write", **BROKEN[name]})
+    broken = cluster.policy(issuer, "broken", **({"scope": "db:write"} | BROKEN[name]))
     if name == "a line without =":
         broken = broken.replace("[b = ", "leeway")
     last = cluster.policy(issuer, "last", scope="db:last")
@@ -130,7 +130,7 @@ def test_preloaded(cluster: Cluster, issuer: Issuer) -> None:
 
 # ---- a real authorization server ----
 
-SECRET = "a-secret-of-the-tests-0123456789abcdef"  # noqa: S105 (of the tests' server)
+SECRET = "a-secret-of-the-tests-0123456789abcdef"
 API = "https://api.example.test"
 
 
@@ -184,7 +184,7 @@ def test_oidc_provider(cluster: Cluster, server: Server) -> None:
         assert cluster.log_in(token) == ""  # its key is known while the server is away
         for lock in (cluster.data / "gatekey_keys").glob("*.lock"):
             begun, rest = lock.read_text().split(" ", 1)
-            lock.write_text(f"{int(begun) - 60} {rest}")
+            lock.write_text(f"{int(begun) - 60000} {rest}")
         new = granted(again.address, "api:read api:write")
         assert cluster.log_in(new) == ""
         assert cluster.log_in(new, "app_b") == ""

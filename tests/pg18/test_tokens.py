@@ -7,12 +7,16 @@ import time
 from base64 import urlsafe_b64encode
 from hashlib import sha256
 from json import dumps
+from typing import TYPE_CHECKING
 
 import pytest
 from cluster import AUDIENCE, SENTENCE, Client, Cluster, Issuer, holds_nothing_of
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gatekey import Revocations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NOW = int(time.time())
 
@@ -29,7 +33,7 @@ def with_alg(issuer: Issuer, alg: str) -> str:
     return (signed + b"." + (part(mac) if alg == "HS256" else b"")).decode()
 
 
-REFUSED = {
+REFUSED: dict[str, Callable[[Issuer], str]] = {
     "audience": lambda i: i.token(aud="https://other.example.test"),
     "no_audience": lambda i: i.token(aud=None),
     "key": lambda i: i.token(key=ec.generate_private_key(ec.SECP256R1())),
