@@ -339,10 +339,8 @@ class Cluster:
         more = more or "delegate_ident_mapping=1"
         return f'host all "{user}" 127.0.0.1/32 oauth issuer={issuer} scope="{scope}" {more}'
 
-    def policy(
-        self, issuer: Issuer, name: str = "main", /, *, drop: str = "", **more: object
-    ) -> str:
-        """Give a section of gatekey.conf; of a list, one setting each."""
+    def policy(self, issuer: Issuer, name: str = "main", /, **more: object) -> str:
+        """Give a section of gatekey.conf; of a list, one setting each; of None, none."""
         usual: dict[str, object] = {
             "issuer": issuer.url,
             "scope": "db:read",
@@ -352,7 +350,6 @@ class Cluster:
             "role_claim": "db_roles",
             "role": ["app_a", "app_b"],
         }
-        usual.pop(drop, None)
         lines = [f"[{name}]"]
         for setting, value in (usual | more).items():
             values = value if isinstance(value, list) else [value]

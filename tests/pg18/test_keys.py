@@ -1,4 +1,4 @@
-"""Keys: fetched once for the cluster, rotated without a restart, and what happens while the issuer is silent."""
+"""Keys: fetched once for the cluster, rotated without a restart, and an issuer that is silent."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_damaged_file(cluster: Cluster, issuer: Issuer) -> None:
 
 
 def test_silence(cluster: Cluster, issuer: Issuer) -> None:
-    """While the issuer hangs known keys go on, log-ins end in time, and the server stops at once."""
+    """While the issuer hangs known keys go on, log-ins end, and the server stops at once."""
     assert cluster.log_in(issuer.token()) == ""
     let_pause_end(cluster)
     issuer.silent.set()
@@ -146,7 +146,7 @@ def test_an_issuer_that_is_away(cluster: Cluster, issuer: Issuer) -> None:
 def test_a_file_of_keys(cluster: Cluster, issuer: Issuer) -> None:
     """Keys of a file: no question at all; a secret in it, or a file of others, is refused."""
     path = cluster.write("keys.json", issuer.answer("/jwks").decode())
-    policy = cluster.policy(issuer, drop="jwks_url", jwks_file="keys.json")
+    policy = cluster.policy(issuer, jwks_url=None, jwks_file="keys.json")
     cluster.policies(policy)
     assert cluster.log_in(issuer.token()) == ""
     assert issuer.asked == []
@@ -165,7 +165,7 @@ def test_a_file_of_keys(cluster: Cluster, issuer: Issuer) -> None:
 
 def test_metadata(cluster: Cluster, issuer: Issuer) -> None:
     """The issuer's metadata lead to its keys."""
-    cluster.policies(cluster.policy(issuer, drop="jwks_url"))
+    cluster.policies(cluster.policy(issuer, jwks_url=None))
     assert cluster.log_in(issuer.token()) == ""
     assert issuer.asked == ["/.well-known/openid-configuration", "/jwks"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
@@ -42,7 +42,7 @@ def test_two_lines(cluster: Cluster, issuer: Issuer) -> None:
     other.stop()
 
 
-BROKEN: dict[str, dict[str, object]] = {
+BROKEN: dict[str, dict[str, Any]] = {
     "no audience": {"audience": None},
     "an empty audience": {"audience": ""},
     "an unknown setting": {"audiences": "x"},
@@ -66,7 +66,7 @@ BROKEN: dict[str, dict[str, object]] = {
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_policy(cluster: Cluster, issuer: Issuer, name: str) -> None:
     """It refuses; the one before and the one after it go on."""
-    broken = cluster.policy(issuer, "broken", **({"scope": "db:write"} | BROKEN[name]))
+    broken = cluster.policy(issuer, "broken", scope="db:write", **BROKEN[name])
     if name == "a line without =":
         broken = broken.replace("[b = ", "leeway")
     last = cluster.policy(issuer, "last", scope="db:last")

@@ -148,7 +148,7 @@ def test_roles_that_are_not_granted(
 
 
 def test_roles_by_value(cluster: Cluster, issuer: Issuer) -> None:
-    """A setting may name the claim's value, with blanks, of a nested claim; the longest name fits."""
+    """A setting may name the value, with blanks, of a nested claim; the longest name fits."""
     roles = ["app_a DB Readers", LONG]
     cluster.policies(cluster.policy(issuer, role_claim="realm roles", role=roles))
     cluster.hba(cluster.line(issuer.url), cluster.line(issuer.url, LONG))
