@@ -2,11 +2,11 @@
  * An issuer's keys, shared by the backends of a cluster.
  *
  * Each log-in is a new process, so what one has fetched must outlive it: the keys are kept in a
- * file of the data directory, gatekey_keys/HASH.jwks. Whoever finds them too old, or meets a token
- * of a key that is not there, takes the lock of HASH.lock and starts the program gatekey_keys,
- * which inherits the lock and holds it until it has fetched the keys or failed. So there is one
- * fetch at a time for the whole cluster, and no backend ever waits for the network: it waits for a
- * file, with PostgreSQL's own primitives, and can be stopped at any time.
+ * file of the data directory, gatekey_keys/HASH.jwks. A log-in that finds them too old, or meets a
+ * token of a key that is not there, takes the lock of HASH.lock and starts the program
+ * gatekey_keys, which inherits the lock and holds it until it has fetched the keys or failed. So
+ * there is one fetch at a time for the whole cluster, and no backend ever waits for the network: it
+ * waits for a file, with PostgreSQL's own primitives, and can be stopped at any time.
  */
 #include "validator.h"
 
@@ -95,7 +95,7 @@ keys keys_of(const policy *p, char **why) {
     if (gk_key_set_from_jwks(text, len, GK_ALG_RS256, &k.set, &e) != GK_STATUS_OK)
         *why = psprintf("the keys cannot be read: %s", e.message);
     else if (gk_key_set_to_jwks(k.set, &own, &e) != GK_STATUS_OK) {
-        /* A secret: whoever can verify with it can sign. */
+        /* A secret: who can verify with it can sign. */
         *why = psprintf("the keys cannot be used: %s", e.message);
         gk_key_set_free(k.set);
         k.set = NULL;
@@ -177,7 +177,7 @@ static state try_to_fetch(const policy *p, char *place, int64 fetched, char **wh
         *why = "the issuer does not answer";
         return BUSY;
     }
-    /* Whoever held it may have fetched them just now. */
+    /* The one who held it may have fetched them just now. */
     k = keys_of(p, &ignored);
     newer = k.set != NULL && k.fetched != fetched;
     gk_key_set_free(k.set);

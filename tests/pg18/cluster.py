@@ -34,7 +34,7 @@ SOURCES = ROOT / "examples/pg18-validator"
 ROUNDS = int(os.environ.get("GATEKEY_ROUNDS", "1"))
 AUDIENCE = "https://db.example.test"
 SENTENCE = 'OAuth bearer authentication failed for user "{}"'
-# Whoever waits longer waits for nothing.
+# Seconds after which a wait is in vain.
 PATIENCE = 60
 
 

@@ -79,7 +79,7 @@ def test_old_keys_are_fetched_again(cluster: Cluster, issuer: Issuer) -> None:
 
 
 def test_a_damaged_file(cluster: Cluster, issuer: Issuer) -> None:
-    """What cannot be read is fetched anew; what others may write is not believed."""
+    """What cannot be read is fetched again; what others may write is not believed."""
     assert cluster.log_in(issuer.token()) == ""
     kept = next((cluster.data / "gatekey_keys").glob("*.jwks"))
     for text in ("", "{", '{"keys":[]}', kept.read_text()[:-3]):
@@ -111,9 +111,11 @@ def test_silence(cluster: Cluster, issuer: Issuer) -> None:
     cluster.hba(cluster.line(other.url))
     cluster.stop()
     cluster.start(authentication_timeout=1)
-    # Then the server hangs up, and tells its log alone.
+    # Then the server hangs up, and tells its log alone; the wait has not come to its own end.
+    before = len(cluster.logged())
     assert cluster.log_in(other.token()) == "the connection ended"
-    assert "canceling authentication due to timeout" in cluster.logged()
+    assert "canceling authentication due to timeout" in cluster.logged()[before:]
+    assert "gatekey: no log-in" not in cluster.logged()[before:]
 
     # And a stop ends it: the issuer is still silent when the server is gone.
     cluster.stop()
@@ -122,10 +124,11 @@ def test_silence(cluster: Cluster, issuer: Issuer) -> None:
     with ThreadPoolExecutor(20) as pool:
         waiting = [pool.submit(cluster.log_in, other.token()) for _ in range(20)]
         wait_for("a question", lambda: other.fetches() >= 2)
-        begun = time.monotonic()
+        begun, before = time.monotonic(), len(cluster.logged())
         cluster.stop()
         print(f"stopped in {time.monotonic() - begun:.2f} s")
         assert other.silent.is_set()
+        assert "gatekey: no log-in" not in cluster.logged()[before:]
         errors = {one.result() for one in waiting}
     assert "" not in errors
     assert REFUSAL not in errors, errors
