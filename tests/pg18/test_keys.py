@@ -17,13 +17,6 @@ def locks(cluster: Cluster) -> list[Path]:
     return list((cluster.data / "gatekey_keys").glob("*.lock"))
 
 
-def let_pause_end(cluster: Cluster) -> None:
-    """As if the last fetch had been a minute ago."""
-    for lock in locks(cluster):
-        begun, rest = lock.read_text().split(" ", 1)
-        lock.write_text(f"{int(begun) - 60000} {rest}")
-
-
 def test_once_for_fifty(cluster: Cluster, issuer: Issuer) -> None:
     """Fifty log-ins at once, and no key is kept: one question (row C12)."""
     tokens = [issuer.token() for _ in range(50)]
@@ -35,7 +28,7 @@ def test_once_for_fifty(cluster: Cluster, issuer: Issuer) -> None:
 def test_unknown_keys(cluster: Cluster, issuer: Issuer) -> None:
     """Many tokens of keys that nobody has ask once, and good ones go on."""
     assert cluster.log_in(issuer.token()) == ""
-    let_pause_end(cluster)
+    cluster.let_pause_end()
     forged = [issuer.token(head={"kid": os.urandom(8).hex()}) for _ in range(100 * ROUNDS)]
     with ThreadPoolExecutor(20) as pool:
         assert set(pool.map(cluster.log_in, forged)) == {REFUSAL}
@@ -50,7 +43,7 @@ def test_rotation(cluster: Cluster, issuer: Issuer) -> None:
     issuer.rotate("two")
     new = issuer.token()
     assert cluster.log_in(new) == REFUSAL  # within the pause
-    let_pause_end(cluster)
+    cluster.let_pause_end()
     assert cluster.log_in(new) == ""
     assert cluster.log_in(old) == REFUSAL
     assert issuer.fetches() == 2
@@ -63,7 +56,7 @@ def test_old_keys_are_fetched_again(cluster: Cluster, issuer: Issuer) -> None:
     kept = next((cluster.data / "gatekey_keys").glob("*.jwks"))
     kept.write_text(kept.read_text().replace('"fetched":', '"fetched":-', 1))
     assert '"fetched":-' in kept.read_text()
-    let_pause_end(cluster)
+    cluster.let_pause_end()
     # Of before 1970: too old to be used at all.
     assert cluster.log_in(issuer.token()) == ""
     assert issuer.fetches() == 2
@@ -71,7 +64,7 @@ def test_old_keys_are_fetched_again(cluster: Cluster, issuer: Issuer) -> None:
     kept.write_text(
         kept.read_text().replace(f'"fetched":{now // 10}', f'"fetched":{now // 10 - 7}')
     )
-    let_pause_end(cluster)
+    cluster.let_pause_end()
     issuer.silent.set()
     assert cluster.log_in(issuer.token()) == ""
     wait_for("a fetch", lambda: issuer.fetches() == 3)
@@ -84,7 +77,7 @@ def test_a_damaged_file(cluster: Cluster, issuer: Issuer) -> None:
     kept = next((cluster.data / "gatekey_keys").glob("*.jwks"))
     for text in ("", "{", '{"keys":[]}', kept.read_text()[:-3]):
         kept.write_text(text)
-        let_pause_end(cluster)
+        cluster.let_pause_end()
         assert cluster.log_in(issuer.token()) == "", text
     kept.chmod(0o666)
     assert cluster.log_in(issuer.token()) == REFUSAL
@@ -94,7 +87,7 @@ def test_a_damaged_file(cluster: Cluster, issuer: Issuer) -> None:
 def test_silence(cluster: Cluster, issuer: Issuer) -> None:
     """While the issuer hangs known keys go on, log-ins end, and the server stops at once."""
     assert cluster.log_in(issuer.token()) == ""
-    let_pause_end(cluster)
+    cluster.let_pause_end()
     issuer.silent.set()
     unknown = issuer.token(head={"kid": "unknown"})
     assert cluster.log_in(unknown) == REFUSAL
