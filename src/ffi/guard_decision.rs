@@ -35,8 +35,8 @@ struct Place(usize, usize);
 impl gk_guard_decision {
     fn new(decision: Decision) -> Self {
         let body = decision.body();
-        // Of the right size at once, so that nothing is left behind. The body is counted apart: as the
-        // end of a chain, an optimized build compares its length before it knows that there is one.
+        // Of the right size at once, so that nothing is left behind. The body is counted apart: in
+        // one chain, an optimized build compares its length before it knows that there is one.
         let head: usize =
             decision.headers().map(|(name, value)| name.len() + value.len() + 2).sum();
         let room = head + body.map_or(0, |body| body.len() + 1);
