@@ -1,8 +1,9 @@
 /*
- * Fetches an issuer's keys for the validator, and ends. Started by keys.c with the lock as file
+ * Fetches an issuer's keys for the validator, and ends. Options are those that
+ * gk_remote_key_set_options_json reads; keys.c adds `locked`, and gives it the lock as file
  * descriptor 3:
  *
- *     gatekey_keys FILE OPTIONS CA_FILE       options as gk_remote_key_set_options_json reads them
+ *     gatekey_keys FILE OPTIONS CA_FILE [locked]
  *
  * A program of its own, so that no backend waits for a network or has threads, and so that a log-in
  * that is cancelled does not cancel what the next one needs. By hand it shows why keys cannot be
@@ -22,36 +23,46 @@
 #include <unistd.h>
 
 #define LOCK_FD 3
-#define LONGEST 30 /* seconds; a request has ten */
+#define LONGEST 30                /* seconds; a request has ten */
+#define LARGEST_CA (1024 * 1024L) /* bytes */
+
+static bool locked;
 
 /* Tells the next one who takes the lock how it went, unless there is no lock. */
 static int ended(long long begun, int failures, const char *reason) {
     char line[560];
     int n = snprintf(line, sizeof line, "%lld %d %s\n", begun, failures, reason);
-    if (failures > 0) fprintf(stderr, "gatekey_keys: %s\n", reason);
-    if (n > 0 && fcntl(LOCK_FD, F_GETFD) != -1 &&
-        (ftruncate(LOCK_FD, 0) != 0 || pwrite(LOCK_FD, line, (size_t)n, 0) != n))
-        perror("gatekey_keys: lock");
+    if (!locked) {
+        if (failures > 0) fprintf(stderr, "gatekey_keys: %s\n", reason);
+    } else if (n > 0) {
+        if (n >= (int)sizeof line) n = (int)sizeof line - 1;
+        if (pwrite(LOCK_FD, line, (size_t)n, 0) != n || ftruncate(LOCK_FD, n) != 0)
+            return EXIT_FAILURE;
+    }
     return failures > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* A string of JSON; control characters were refused when the policy was read. */
-static void put_text(FILE *out, const char *text) {
-    for (putc('"', out); *text != '\0'; text++) {
-        if (*text == '"' || *text == '\\') putc('\\', out);
-        putc(*text, out);
-    }
+/* A string of JSON of two texts; control characters were refused when the policy was read. */
+static void put_text(FILE *out, const char *text, const char *more) {
+    const char *parts[] = {text, " ", more};
+    putc('"', out);
+    for (int i = 0; i < 3; i++)
+        for (const char *c = parts[i]; *c != '\0'; c++) {
+            if (*c == '"' || *c == '\\') putc('\\', out);
+            putc(*c, out);
+        }
     putc('"', out);
 }
 
 /* The set, with when it was asked for and of whom: a JWK Set may have members of its own (RFC 7517
  * section 5). */
-static int put(const char *file, const char *of, const gk_buf *jwks, long long begun) {
+static int put(const char *file, const char *of, const char *ca_file, const gk_buf *jwks,
+               long long begun) {
     char name[4096];
     struct stat st;
     int fd, n = snprintf(name, sizeof name, "%s.new", file);
     if (jwks->len < 2 || jwks->data[0] != '{') return EINVAL;
-    if (stat(file, &st) == 0 && !S_ISREG(st.st_mode))
+    if (lstat(file, &st) == 0 && !S_ISREG(st.st_mode)) /* by hand: /dev/stdout */
         fd = open(file, O_WRONLY | O_CLOEXEC), name[0] = '\0';
     else if (n > 0 && (size_t)n < sizeof name)
         fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR);
@@ -60,30 +71,57 @@ static int put(const char *file, const char *of, const gk_buf *jwks, long long b
     FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
     if (out == NULL) return errno;
     fprintf(out, "{\"fetched\":%lld,\"of\":", begun);
-    put_text(out, of);
+    put_text(out, of, ca_file);
     putc(',', out);
     fwrite(jwks->data + 1, 1, jwks->len - 1, out);
     int failed = fflush(out) != 0 || (name[0] != '\0' && fsync(fd) != 0) ? errno : 0;
     if (fclose(out) != 0 && failed == 0) failed = errno;
     if (failed == 0 && name[0] != '\0' && rename(name, file) != 0) failed = errno;
+    if (failed != 0 && name[0] != '\0') unlink(name);
     return failed;
 }
 
-static gk_status fetch(const char *options_json, const char *ca_file, gk_buf *jwks, gk_error *e) {
+/* Reads ca_file, which says whom to believe: as keys.c reads files. NULL, and why. */
+static char *authorities(const char *file, size_t *len, char *why, size_t why_len) {
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+    char *pem = NULL;
+    const char *lack = NULL;
+    *len = 0;
+    if (fd < 0 || fstat(fd, &st) != 0)
+        lack = strerror(errno);
+    else if (!S_ISREG(st.st_mode) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        lack = "it must be a file that only its owner may write";
+    else if (st.st_uid != geteuid() && st.st_uid != 0)
+        lack = "it must belong to the server's user or to root";
+    else if (st.st_size > LARGEST_CA)
+        lack = "it is larger than 1 MiB";
+    else if ((pem = malloc((size_t)st.st_size + 1)) == NULL)
+        lack = strerror(ENOMEM);
+    else {
+        ssize_t got = 0;
+        while (*len < (size_t)st.st_size &&
+               (got = read(fd, pem + *len, (size_t)st.st_size - *len)) > 0)
+            *len += (size_t)got;
+        if (*len != (size_t)st.st_size) lack = "it cannot be read whole";
+    }
+    if (fd >= 0) close(fd);
+    if (lack == NULL) return pem;
+    snprintf(why, why_len, "ca_file \"%s\": %s", file, lack);
+    free(pem);
+    return NULL;
+}
+
+static gk_status fetch(const char *options_json, const char *pem, size_t pem_len, gk_buf *jwks,
+                       gk_error *e) {
     gk_remote_key_set_options *options = gk_remote_key_set_options_new();
     gk_http_options *how = gk_http_options_new();
     gk_http *http = NULL;
     gk_remote_key_set *remote = NULL;
     gk_operation *operation = NULL;
     gk_key_set *set = NULL;
-    char pem[65536];
     gk_remote_key_set_options_json(options, options_json, strlen(options_json));
-    if (*ca_file != '\0') {
-        FILE *in = fopen(ca_file, "r");
-        size_t n = in == NULL ? 0 : fread(pem, 1, sizeof pem, in);
-        if (in != NULL) fclose(in);
-        gk_http_options_ca_pem(how, pem, n);
-    }
+    if (pem != NULL) gk_http_options_ca_pem(how, pem, pem_len);
     if (strstr(options_json, "\"allow_loopback_http\":true") != NULL)
         gk_http_options_allow_loopback_http(how, true);
     gk_status status = gk_http_new(how, &http, e);
@@ -102,16 +140,20 @@ static gk_status fetch(const char *options_json, const char *ca_file, gk_buf *jw
 }
 
 int main(int argc, char **argv) {
-    if (argc != 4) {
+    locked = argc == 5 && strcmp(argv[4], "locked") == 0;
+    if (argc != 4 && !locked) {
         fputs("usage: gatekey_keys FILE OPTIONS CA_FILE\n", stderr);
         return 2;
     }
-    /* What the backend has open, its client's connection for one, ends with the backend. */
-    for (int fd = LOCK_FD + 1, most = (int)sysconf(_SC_OPEN_MAX); fd < most && fd < 65536; fd++)
-        close(fd);
-    bool locked = fcntl(LOCK_FD, F_GETFD) != -1;
-    pid_t child = locked ? fork() : 0;
-    if (child != 0) _exit(child < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+    if (locked) {
+        /* What the backend has open, its client's connection for one, ends with the backend. */
+        long most = sysconf(_SC_OPEN_MAX);
+        for (int fd = LOCK_FD + 1; fd < 65536 && (most < 0 || fd < most); fd++) close(fd);
+        pid_t child = fork();
+        if (child != 0) _exit(child < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+        /* So does the server's log: the lock has what there is to say. */
+        dup2(STDOUT_FILENO, STDERR_FILENO);
+    }
     alarm(LONGEST);
 
     char line[64] = "";
@@ -121,11 +163,17 @@ int main(int argc, char **argv) {
     int failures = 1;
     if (locked && pread(LOCK_FD, line, sizeof line - 1, 0) > 0)
         sscanf(line, "%lld %d", &begun, &failures);
+    if (failures < 1) failures = 1;
     gk_error e;
     gk_buf jwks = {NULL, 0};
-    if (fetch(argv[2], argv[3], &jwks, &e) != GK_STATUS_OK)
-        return ended(begun, failures, e.message);
-    int failed = put(argv[1], argv[2], &jwks, begun);
+    char why[500], *pem = NULL;
+    size_t pem_len = 0;
+    if (argv[3][0] != '\0' && (pem = authorities(argv[3], &pem_len, why, sizeof why)) == NULL)
+        return ended(begun, failures, why);
+    gk_status status = fetch(argv[2], pem, pem_len, &jwks, &e);
+    free(pem);
+    if (status != GK_STATUS_OK) return ended(begun, failures, e.message);
+    int failed = put(argv[1], argv[2], argv[3], &jwks, begun);
     gk_buf_free(&jwks);
     return failed != 0 ? ended(begun, failures, strerror(failed)) : ended(begun, 0, "fetched");
 }

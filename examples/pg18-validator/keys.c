@@ -11,6 +11,7 @@
 #include "validator.h"
 
 #include "common/hashfn.h"
+#include "libpq/libpq.h"
 #include "miscadmin.h"
 #include "port.h"
 #include "storage/latch.h"
@@ -32,6 +33,7 @@
 #define MAX_STALE 86400
 /* Seconds between two fetches; after failures 1, 2, 4 and so on up to it. */
 #define COOLDOWN 30
+#define WAIT_FOR_RENEWAL 1000
 #define MS 1000LL /* times are in milliseconds, ages in seconds */
 #define LOOK_MS 20
 #define LOCK_FD 3 /* as gatekey_keys expects it */
@@ -42,6 +44,13 @@ static int64 now_ms(void) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     return now.tv_sec * MS + now.tv_nsec / 1000000;
+}
+
+/* As old as can be, if the time cannot be: a file may say anything. */
+static int64 age_ms(int64 since) { return since < 0 ? INT64_MAX : now_ms() - since; }
+
+static const char *authorities_of(const policy *p) {
+    return value_of(p, CA_FILE) != NULL ? value_of(p, CA_FILE) : "";
 }
 
 /* Where the keys are, in the words of gk_remote_key_set_options_json. */
@@ -62,8 +71,14 @@ static char *place_of(const policy *p) {
     return json.data;
 }
 
-static char *file_of(const char *place, const char *kind) {
-    uint64 hash = hash_bytes_extended((const unsigned char *)place, (int)strlen(place), 0);
+/* Whose keys a file has: those that another authority vouched for are others. */
+static char *owner_of(const policy *p, const char *place) {
+    return psprintf("%s %s", place, authorities_of(p));
+}
+
+static char *file_of(const policy *p, const char *place, const char *kind) {
+    char *of = owner_of(p, place);
+    uint64 hash = hash_bytes_extended((const unsigned char *)of, (int)strlen(of), 0);
     return psprintf(FOLDER "/%016llx.%s", (unsigned long long)hash, kind);
 }
 
@@ -74,19 +89,19 @@ keys keys_of(const policy *p, char **why) {
     size_t len = 0;
     const char *file = value_of(p, JWKS_FILE);
     char *place = file == NULL ? place_of(p) : NULL;
-    char *text = read_file(file != NULL ? file : file_of(place, "jwks"), LARGEST_SET, &len, why);
+    char *text = read_file(file != NULL ? file : file_of(p, place, "jwks"), LARGEST_SET, &len, why);
     if (text == NULL) return k;
     if (file == NULL) {
         gk_json *json = NULL;
-        int64 now = now_ms();
+        char *owner = owner_of(p, place);
         int64 most = p->values[KEYS_MAX_STALE] != NIL ? p->numbers[KEYS_MAX_STALE] : MAX_STALE;
         bool whole = gk_json_parse(text, len, &json, &e) == GK_STATUS_OK &&
                      gk_json_integer(gk_json_member(json, GK_TEXT("fetched")), &k.fetched);
         gk_str of = gk_json_text(gk_json_member(json, GK_TEXT("of")));
-        bool ours = whole && of.len == strlen(place) && memcmp(of.data, place, of.len) == 0;
+        bool ours = whole && of.len == strlen(owner) && memcmp(of.data, owner, of.len) == 0;
         gk_json_free(json);
         /* Keys of the future were written before the clock was set back: their age is unknown. */
-        if (!ours || k.fetched > now + COOLDOWN * MS || now - k.fetched > most * MS) {
+        if (!ours || age_ms(k.fetched) < -COOLDOWN * MS || age_ms(k.fetched) > most * MS) {
             k.fetched = 0;
             *why = "the keys that are kept are too old, or are not readable";
             return k;
@@ -117,9 +132,11 @@ static char *fetcher(void) {
 
 /* Starts it with the lock, detached: it ends by itself, at the latest after half a minute. */
 static bool start(const policy *p, char *place, int lock, char **why) {
-    char *ca = p->values[CA_FILE] != NIL ? linitial(p->values[CA_FILE]) : "";
     char *path = fetcher();
-    char *words[] = {"gatekey_keys", file_of(place, "jwks"), place, ca, NULL};
+    char *words[] = {
+        "gatekey_keys", file_of(p, place, "jwks"), place, pstrdup(authorities_of(p)), "locked",
+        NULL,
+    };
     posix_spawn_file_actions_t files;
     posix_spawnattr_t how;
     sigset_t none, all;
@@ -155,7 +172,7 @@ typedef enum { NEWER, BUSY, STARTED, NO_USE } state;
  * and why: the program writes that line again when it ends.
  */
 static state try_to_fetch(const policy *p, char *place, int64 fetched, char **why) {
-    char *path = file_of(place, "lock"), line[600] = "";
+    char *path = file_of(p, place, "lock"), line[600] = "";
     long long begun = 0, failures = 0;
     int reason = 0;
     char *ignored = NULL;
@@ -185,7 +202,9 @@ static state try_to_fetch(const policy *p, char *place, int64 fetched, char **wh
     if (!newer) {
         ssize_t got = pread(fd, line, sizeof line - 1, 0);
         if (got > 0) line[got] = '\0';
-        if (sscanf(line, "%lld %lld %n", &begun, &failures, &reason) < 2) begun = failures = 0;
+        if (sscanf(line, "%lld %lld %n", &begun, &failures, &reason) < 2 || begun < 0)
+            begun = failures = 0;
+        failures = Max(0, Min(failures, 1000));
         int64 now = now_ms();
         int64 pause = failures == 0 ? COOLDOWN : Min(COOLDOWN, 1 << Min(failures - 1, 5));
         /* A clock that was set back does not stop the fetching. */
@@ -197,7 +216,8 @@ static state try_to_fetch(const policy *p, char *place, int64 fetched, char **wh
             int n = snprintf(line, sizeof line, "%lld %lld it was ended\n", (long long)now,
                              failures + 1);
             result = STARTED;
-            if (ftruncate(fd, 0) != 0 || pwrite(fd, line, (size_t)n, 0) != n) {
+            /* A disk that is full leaves the line as it was. */
+            if (pwrite(fd, line, (size_t)n, 0) != n || ftruncate(fd, n) != 0) {
                 *why = psprintf("cannot write \"%s\": %m", path);
                 result = NO_USE;
             } else if (!start(p, place, fd, why))
@@ -210,8 +230,6 @@ static state try_to_fetch(const policy *p, char *place, int64 fetched, char **wh
 
 bool newer_keys(const policy *p, int64 fetched, int wait_ms, char **why) {
     if (value_of(p, JWKS_FILE) != NULL) return false;
-    int64 ttl = p->values[KEYS_TTL] != NIL ? p->numbers[KEYS_TTL] : TTL;
-    if (wait_ms == 0 && fetched != 0 && now_ms() - fetched <= ttl * MS) return false;
     char *place = place_of(p);
     for (int waited = 0;; waited += LOOK_MS) {
         state now = try_to_fetch(p, place, fetched, why);
@@ -222,5 +240,20 @@ bool newer_keys(const policy *p, int64 fetched, int wait_ms, char **why) {
         ResetLatch(MyLatch);
         /* No frame of gatekey's is on the stack, and no handle is held. */
         CHECK_FOR_INTERRUPTS();
+        if (!pq_check_connection()) {
+            *why = "the client is gone";
+            return false;
+        }
     }
+}
+
+void renew(const policy *p, keys *k, char **why) {
+    int64 ttl = (p->values[KEYS_TTL] != NIL ? p->numbers[KEYS_TTL] : TTL) * MS;
+    int64 age = age_ms(k->fetched);
+    char *ignored = NULL;
+    if (value_of(p, JWKS_FILE) != NULL || age <= ttl) return;
+    gk_key_set_free(k->set);
+    k->set = NULL;
+    newer_keys(p, k->fetched, age > 2 * ttl ? WAIT_FOR_RENEWAL : 0, &ignored);
+    *k = keys_of(p, why);
 }

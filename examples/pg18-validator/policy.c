@@ -11,6 +11,7 @@
  */
 #include "validator.h"
 
+#include "mb/pg_wchar.h"
 #include "utils/json.h"
 
 #include <fcntl.h>
@@ -44,16 +45,20 @@ static const struct {
     [METADATA_URL] = {"metadata_url", ONCE, 0, 0},
     [CA_FILE] = {"ca_file", ONCE, 0, 0},
     [KEYS_TTL] = {"keys_ttl", NUMBER, 1, 86400},
-    [KEYS_MAX_STALE] = {"keys_max_stale", NUMBER, 0, 365 * 86400},
+    [KEYS_MAX_STALE] = {"keys_max_stale", NUMBER, 60, 365 * 86400},
     [ALLOW_LOOPBACK_HTTP] = {"allow_loopback_http", SWITCH, 0, 0},
     [REVOCATIONS] = {"revocations", ONCE, 0, 0},
 };
 
 /* Claims that users can edit themselves, or that pass from one user to another (OpenID Connect Core
- * section 5.7). */
+ * sections 5.1 and 5.7), and Microsoft Entra ID's names of the same kind. */
 static const char *const editable[] = {
-    "name",    "given_name", "family_name", "middle_name", "nickname",     "preferred_username",
-    "profile", "picture",    "website",     "email",       "phone_number", "address",
+    "name",        "given_name", "family_name",        "middle_name",
+    "nickname",    "profile",    "preferred_username", "picture",
+    "website",     "email",      "email_verified",     "phone_number",
+    "gender",      "birthdate",  "zoneinfo",           "phone_number_verified",
+    "locale",      "address",    "updated_at",         "upn",
+    "unique_name",
 };
 
 const char *value_of(const policy *p, setting s) {
@@ -63,7 +68,7 @@ const char *value_of(const policy *p, setting s) {
 char *read_file(const char *path, size_t largest, size_t *len, char **why) {
     /* Neither waits for the other end of a pipe nor follows what grows. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat st;
+    struct stat st, after;
     if (fd < 0 || fstat(fd, &st) != 0) {
         *why = psprintf("cannot open \"%s\": %m", path);
         if (fd >= 0) close(fd);
@@ -83,7 +88,9 @@ char *read_file(const char *path, size_t largest, size_t *len, char **why) {
         while (*len < (size_t)st.st_size &&
                (got = read(fd, text + *len, (size_t)st.st_size - *len)) > 0)
             *len += (size_t)got;
-        if (got < 0 || *len != (size_t)st.st_size) {
+        if (got < 0 || *len != (size_t)st.st_size || fstat(fd, &after) != 0 ||
+            after.st_size != st.st_size || after.st_mtim.tv_sec != st.st_mtim.tv_sec ||
+            after.st_mtim.tv_nsec != st.st_mtim.tv_nsec) {
             *why = psprintf("cannot read \"%s\" whole", path);
             text = NULL;
         }
@@ -140,11 +147,12 @@ static void set(policy *p, int line, const char *name, char *value) {
         broken(p, line, psprintf("\"%s\" must be on or off", name));
     if (s == ROLE && strcspn(value, " ") > LONGEST_ROLE)
         broken(p, line, psprintf("a role's name has at most %d bytes", LONGEST_ROLE));
-    if (s == IDENTITY_CLAIM || s == ROLE_CLAIM)
-        for (size_t i = 0; i < lengthof(editable); i++)
-            if (strcmp(value, editable[i]) == 0)
-                broken(p, line,
-                       psprintf("users can change \"%s\", so it cannot be \"%s\"", value, name));
+    if (s == IDENTITY_CLAIM || s == ROLE_CLAIM) /* Of "address country" the first. */
+        for (size_t i = 0, n = strcspn(value, " "); i < lengthof(editable); i++)
+            if (strlen(editable[i]) == n && memcmp(value, editable[i], n) == 0)
+                broken(
+                    p, line,
+                    psprintf("users can change \"%s\", so it cannot be \"%s\"", editable[i], name));
     p->values[s] = lappend(p->values[s], value);
 }
 
@@ -170,6 +178,16 @@ static char *trimmed(char *text) {
     return text;
 }
 
+static void must_be_text(policy *p, int line, const char *text) {
+    int len = (int)strlen(text);
+    for (const char *c = text; *c != '\0'; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f) {
+            broken(p, line, "it contains a control character");
+            return;
+        }
+    if (pg_encoding_verifymbstr(PG_UTF8, text, len) != len) broken(p, line, "it is not UTF-8");
+}
+
 static List *policies_of(char *text) {
     List *policies = NIL;
     policy *p = NULL;
@@ -191,18 +209,22 @@ static List *policies_of(char *text) {
                 p->name = pnstrdup(line + 1, n - 2);
             else
                 broken(p, number, "a section begins with its name in brackets");
-            if (*line == '[') continue;
         }
-        for (const char *c = line; *c != '\0'; c++)
-            if ((unsigned char)*c < ' ' || *c == 0x7f)
-                broken(p, number, "it contains a control character");
+        if (*line == '[') {
+            must_be_text(p, number, line);
+            continue;
+        }
         char *value = strchr(line, '=');
         if (value == NULL) {
             broken(p, number, "it is not NAME = VALUE");
             continue;
         }
         *value++ = '\0';
-        set(p, number, trimmed(line), trimmed(value));
+        line = trimmed(line);
+        value = trimmed(value);
+        must_be_text(p, number, line);
+        must_be_text(p, number, value);
+        set(p, number, line, value);
     }
     foreach_ptr(policy, each, policies) complete(each);
     return policies;
@@ -217,6 +239,13 @@ policy *policy_of(const char *file, const char *issuer, const char *scope, char 
         *why = psprintf("\"%s\" contains a NUL", file);
         return NULL;
     }
+    /* What an editor has not written to the end yet may lack what a policy demands. */
+    if (len > 0 && text[len - 1] != '\n') {
+        *why = psprintf("\"%s\" must end with a newline: its last line may not be whole", file);
+        return NULL;
+    }
+    /* Some editors begin a file with a byte order mark. */
+    if (strncmp(text, "\xEF\xBB\xBF", 3) == 0) text += 3;
     foreach_ptr(policy, p, policies_of(text)) {
         const char *at = value_of(p, HBA_ISSUER) ? value_of(p, HBA_ISSUER) : value_of(p, ISSUER);
         const char *own = value_of(p, SCOPE);

@@ -160,8 +160,9 @@ static char *refused(const HbaLine *hba, const char *token, const char *role, ch
     keys k = keys_of(p, &why);
     if (k.set == NULL && newer_keys(p, 0, WAIT_FOR_FIRST, &why)) k = keys_of(p, &why);
     if (k.set == NULL) return psprintf("there are no keys of %s: %s", value_of(p, ISSUER), why);
+    renew(p, &k, &why);
+    if (k.set == NULL) return psprintf("there are no keys of %s: %s", value_of(p, ISSUER), why);
     why = "they are those of jwks_file";
-    newer_keys(p, k.fetched, 0, &why);
     gk_status status = check(p, k.set, token, &access, &e);
     gk_key_set_free(k.set);
     if (status == GK_STATUS_KEY_NOT_FOUND && newer_keys(p, k.fetched, WAIT_FOR_OTHERS, &why)) {

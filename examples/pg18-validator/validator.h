@@ -78,4 +78,11 @@ extern keys keys_of(const policy *p, char **why);
  */
 extern bool newer_keys(const policy *p, int64 fetched, int wait_ms, char **why);
 
+/*
+ * Has keys older than keys_ttl fetched again. Others use them meanwhile; but where nobody has come
+ * for twice that time they may long have been withdrawn, so that this one waits a moment for the
+ * new ones.
+ */
+extern void renew(const policy *p, keys *k, char **why);
+
 #endif

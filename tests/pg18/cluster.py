@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -58,6 +59,7 @@ class Issuer:
     asked: list[str] = field(default_factory=list)
     silent: threading.Event = field(default_factory=threading.Event)
     upstream: str = ""
+    certificate: Path | None = None  # and its key, beside it; https then
 
     def __post_init__(self) -> None:
         """Listen."""
@@ -83,6 +85,11 @@ class Issuer:
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if self.certificate:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(self.certificate, self.certificate.with_suffix(".key"))
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+            self.url = f"https://localhost:{self._server.server_port}"
         if not self.upstream:
             self.rotate("one")
 
@@ -94,7 +101,7 @@ class Issuer:
                 return body
         if path == "/jwks":
             return json.dumps({"keys": [self.public(kid) for kid in self.keys]}).encode()
-        if path == "/.well-known/openid-configuration":
+        if path in {"/.well-known/openid-configuration", "/elsewhere"}:
             return json.dumps(self.metadata()).encode()
         return b""
 
@@ -158,8 +165,10 @@ class Issuer:
 class Client:
     """One log-in of SASL OAUTHBEARER (RFC 7628), spoken by hand."""
 
-    def __init__(self, port: int, user: str, token: str | bytes = b"") -> None:
-        """Log in; `error` is what the server said if it did not let us."""
+    def __init__(
+        self, port: int, user: str, token: str | bytes = b"", *, wait: bool = True
+    ) -> None:
+        """Log in; `error` is what the server said if it did not let us. Or do not wait for that."""
         self.error = ""
         self.user = user
         self.challenge = b""
@@ -171,6 +180,8 @@ class Client:
         if kind == b"R" and said[:4] == struct.pack("!I", 10):
             first = b"n,,\x01auth=Bearer " + raw + b"\x01\x01"
             self.send(b"OAUTHBEARER\0" + struct.pack("!I", len(first)) + first)
+            if not wait:
+                return
             kind, said = self.message()
             if kind == b"R" and said[:4] == struct.pack("!I", 11):
                 self.challenge = said[4:]
@@ -322,10 +333,10 @@ class Cluster:
         assert not check or done.returncode == 0, done.stdout
         return done.stdout
 
-    def write(self, name: str, text: str, mode: int = 0o600) -> Path:
+    def write(self, name: str, text: str | bytes, mode: int = 0o600) -> Path:
         """Write a file of the data directory, as its owner's."""
         path = self.data / name
-        path.write_text(text)
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
         path.chmod(mode)
         os.chown(path, self.uid, self.uid)
         return path
@@ -380,6 +391,16 @@ class Cluster:
     def logged(self) -> str:
         """Give the server's log."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def fetchers(self) -> list[int]:
+        """Give the process ids of the programs that fetch keys for it."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                name = (folder / "cmdline").read_bytes().split(b"\0")[0]
+                if name == b"gatekey_keys" and Path(os.readlink(folder / "cwd")) == self.data:
+                    found.append(int(folder.name))
+        return found
 
     def forget(self) -> None:
         """Remove the keys that are kept."""

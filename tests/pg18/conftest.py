@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from cluster import Cluster, Issuer
+from cluster import Cluster, Issuer, wait_for
 from servers import UnavailableError, need
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def cluster() -> Iterator[Cluster]:
 def issuer(cluster: Cluster) -> Iterator[Issuer]:
     """An issuer, the line of app_a that believes it, and no keys that are kept."""
     one = Issuer()
+    # What the test before has begun would write its keys among ours.
+    wait_for("fetches to end", lambda: not cluster.fetchers())
     cluster.forget()
     cluster.policies(cluster.policy(one))
     cluster.hba(cluster.line(one.url))

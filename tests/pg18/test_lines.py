@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
@@ -54,6 +55,11 @@ BROKEN: dict[str, dict[str, Any]] = {
     "a claim without a role": {"role": None},
     "a claim that users edit": {"role_claim": "preferred_username"},
     "an identity that users edit": {"identity_claim": "email"},
+    "a claim in one that users edit": {"role_claim": "address country"},
+    "a user's locale": {"role_claim": "locale"},
+    "keys that are never fresh": {"keys_max_stale": "0"},
+    "a control character in its name": {},
+    "not UTF-8": {"client": "a\udcff"},
     "a role too long": {"role": "A" * 70},
     "keys of two places": {"jwks_file": "keys.json"},
     "an unknown algorithm": {"algorithm": "ES255"},
@@ -69,8 +75,11 @@ def test_a_broken_policy(cluster: Cluster, issuer: Issuer, name: str) -> None:
     broken = cluster.policy(issuer, "broken", scope="db:write", **BROKEN[name])
     if name == "a line without =":
         broken = broken.replace("[b = ", "leeway")
+    if name == "a control character in its name":
+        broken = broken.replace("[broken]", "[bro\x01ken]")
     last = cluster.policy(issuer, "last", scope="db:last")
-    cluster.policies(cluster.policy(issuer), broken, last)
+    text = "\n".join([cluster.policy(issuer), broken, last])
+    cluster.write("gatekey.conf", text.encode(errors="surrogateescape"))
     lines = [cluster.line(issuer.url), cluster.line(issuer.url, "app_b", "db:write")]
     cluster.hba(*lines, cluster.line(issuer.url, "admin", "db:last"))
     cluster.reload()
@@ -95,6 +104,50 @@ def test_broken_files(cluster: Cluster, issuer: Issuer) -> None:
     assert cluster.log_in(token) == A
     (cluster.data / "gatekey.conf").unlink()
     assert cluster.log_in(token) == A
+
+
+def test_as_editors_write_them(cluster: Cluster, issuer: Issuer) -> None:
+    """Line ends of Windows, a byte order mark, blanks; not a file that may still be written."""
+    good, token = cluster.policy(issuer, max_life=60), issuer.token(exp=int(time.time()) + 30)
+    blanks = good.replace("\n", " \t\n").replace(" = ", "\t =  ")
+    for text in (good.replace("\n", "\r\n"), "\ufeff" + good, "\ufeff# x\n" + good, blanks):
+        cluster.policies(text)
+        assert cluster.log_in(token) == "", text
+        assert cluster.log_in(issuer.token()) == A, text
+    # At every length: nothing that the whole file refuses is let in by a part of it.
+    for n in range(len(good) - 12, len(good)):
+        cluster.policies(good[:n])
+        assert cluster.log_in(issuer.token()) == A, good[:n]
+    assert "must end with a newline" in cluster.logged()
+    cluster.policies(good.replace("\n", "\r"))
+    assert cluster.log_in(token) == A
+    cluster.policies(good + "#" * 65536 + "\n")
+    assert cluster.log_in(token) == A
+    cluster.policies(good + "[x]\n" * 15000)
+    assert cluster.log_in(token) == ""
+
+
+def test_scopes_of_a_line(cluster: Cluster, issuer: Issuer) -> None:
+    """Several scopes are all demanded, however many blanks are between them."""
+    scope = "db:read   db:write"
+    cluster.policies(cluster.policy(issuer, scope=scope))
+    cluster.hba(cluster.line(issuer.url, scope=scope))
+    cluster.reload()
+    assert cluster.log_in(issuer.token(scope="x db:write db:read")) == ""
+    for lacking in ("db:read", "db:write", "db:readdb:write", ""):
+        assert cluster.log_in(issuer.token(scope=lacking)) == A, lacking
+    # Bytes are compared: this is no line of that policy.
+    cluster.policies(cluster.policy(issuer, scope="db:read db:write"))
+    assert cluster.log_in(issuer.token(scope="db:write db:read")) == A
+    # And without a scope or an issuer PostgreSQL refuses the line.
+    for lacking in (f"issuer={issuer.url}", 'scope="db:read"'):
+        before = cluster.logged().count("pg_hba.conf was not reloaded")
+        cluster.hba(f"host all app_a 127.0.0.1/32 oauth {lacking}")
+        cluster.reload()
+        wait_for(
+            "a complaint",
+            lambda n=before: cluster.logged().count("pg_hba.conf was not reloaded") > n,  # type: ignore[misc]
+        )
 
 
 def test_a_reload_of_a_broken_line(cluster: Cluster, issuer: Issuer) -> None:
