@@ -3,7 +3,7 @@
 FUZZ_SECONDS ?= 60
 BENCH_ENV = CARGO='$(CARGO)' PYTHON='$(PYTHON)' TARGET='$(TARGET)'
 
-.PHONY: bench bench-api-keys bench-asyncio bench-guard bench-sessions callgrind fuzz
+.PHONY: bench bench-api-keys bench-asyncio bench-guard bench-pg18 bench-sessions callgrind fuzz
 
 bench: wheel ## Measures gatekey beside its peers, writes docs/bench*.md and docs/bench.svg (QUICK=1: prints)
 	@$(MAKE) --no-print-directory install PREFIX=$(TARGET)/bench/prefix DESTDIR=
@@ -25,6 +25,9 @@ bench-asyncio: wheel ## The part of `make bench` that is about asyncio
 
 bench-guard: wheel ## The part of `make bench` that is about the guard
 	$(BENCH_ENV) $(PYTHON) benches/guard.py
+
+bench-pg18: ## What a log-in of PostgreSQL with examples/pg18-validator costs beside trust (LOGINS=200); prints
+	$(PYTHON) benches/pg18.py
 
 callgrind: ## Counts the instructions of one HS256 verify and sign (ALG=ES256: of another algorithm)
 	$(BENCH_ENV) $(PYTHON) benches/callgrind.py
