@@ -52,8 +52,8 @@ impl GuardBuilder {
             trusted: Vec::new(),
             forwarded: None,
             exact_names: false,
-            api_key_header: "X-API-Key".to_owned(),
-            csrf_header: "X-CSRF-Token".to_owned(),
+            api_key_header: API_KEY_HEADER.to_owned(),
+            csrf_header: CSRF_HEADER.to_owned(),
             realm: None,
             metadata_url: None,
             ipv6_prefix: 64,
@@ -174,8 +174,8 @@ impl GuardBuilder {
     /// The guard. May ask the issuers of [`Self::tokens`] for their keys.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: nobody would be let in, or a setting is not acceptable; the error's
-    /// claim names it. Those of [`ResourceServerBuilder::build`].
+    /// `InvalidConfiguration`: nobody would be let in, a setting is not acceptable, or does nothing
+    /// without another that is missing; the error's claim names it. Those of [`ResourceServerBuilder::build`].
     pub fn build(self) -> Result<Guard> {
         self.check()?;
         let mut proxies = Proxies::new();
@@ -201,6 +201,7 @@ impl GuardBuilder {
         let server = self.server(own, clock)?;
         let any_caller = any_caller()?;
         Ok(Guard(Arc::new(Inner {
+            number: Inner::next_number(),
             server,
             sessions,
             cookies,
@@ -228,6 +229,17 @@ impl GuardBuilder {
         }
         if self.forwarded.is_some() && self.trusted.is_empty() {
             return Err(NO_PROXIES.about_claim("forwarded_header"));
+        }
+        // Adapters set both to what they are anyway.
+        if self.cookies.is_none() && !self.csrf_header.eq_ignore_ascii_case(CSRF_HEADER) {
+            return Err(NO_COOKIES.about_claim("csrf_header"));
+        }
+        let takes_keys = self.api_keys.is_some() || self.tokens.is_some();
+        if !takes_keys && !self.api_key_header.eq_ignore_ascii_case(API_KEY_HEADER) {
+            return Err(NO_KEYS.about_claim("api_key_header"));
+        }
+        if self.revocations.is_some() && self.tokens.is_none() && self.former.is_none() {
+            return Err(NO_TOKENS.about_claim("revocations"));
         }
         Ok(())
     }
@@ -291,6 +303,10 @@ impl fmt::Debug for GuardBuilder {
     }
 }
 
+/// Unless set.
+const API_KEY_HEADER: &str = "X-API-Key";
+const CSRF_HEADER: &str = "X-CSRF-Token";
+
 const fn refusal(message: &'static str) -> Error {
     Error::new(ErrorKind::InvalidConfiguration, message)
 }
@@ -302,6 +318,15 @@ const NO_SIGNER: Error = refusal(
 const PREFIX: Error = refusal("The prefix of IPv6 addresses has 32 to 128 bits.");
 const REALM: Error = refusal(
     "A realm is 1 to 128 visible ASCII characters and spaces, without quotes and backslashes.",
+);
+const NO_COOKIES: Error = refusal(
+    "A header for CSRF tokens is named, and no cookies of sessions are given (`cookies`), of which alone a token is asked: it would never be read.",
+);
+const NO_KEYS: Error = refusal(
+    "A header for API keys is named, and no API keys are given (`api_keys`): it would never be read.",
+);
+const NO_TOKENS: Error = refusal(
+    "A list of revoked tokens of others is given, and no others whose tokens are taken (`tokens`); sessions have their own list: leave it out.",
 );
 const NO_PROXIES: Error = refusal(
     "A header for forwarded addresses is named, and no proxy that is trusted (`trusted_proxy`): it would never be read.",

@@ -91,6 +91,7 @@ impl Inner {
         demand: &Demand,
         taken: &mut TakenAll,
     ) -> Result<Access, Refusal> {
+        self.fit_once(demand)?;
         let read = request.read(&self.names)?;
         // A preflight carries no credentials, and what answers it does so before a guard.
         if read.is_preflight {
@@ -251,7 +252,7 @@ impl Inner {
         let origin = read.origin.text(|| CROSS)?.map(str::as_bytes);
         let site = read.site.text(|| CROSS)?;
         if read.is_upgrade && !origin.is_some_and(|origin| self.origins.has(origin)) {
-            return Err(UPGRADE);
+            return Err(self.foreign(UPGRADE, origin));
         }
         let from_here = match (origin, site) {
             // A form of ours under `Referrer-Policy: no-referrer`.
@@ -265,7 +266,16 @@ impl Inner {
             // `none`: the user's own doing.
             (None, Some(site)) => matches!(site, "same-origin" | "none"),
         };
-        if from_here { Ok(true) } else { Err(CROSS) }
+        if from_here { Ok(true) } else { Err(self.foreign(CROSS, origin)) }
+    }
+
+    /// The same refusal for the log, with the origin that was sent and those that are ours.
+    #[cold]
+    fn foreign(&self, refusal: Error, origin: Option<&[u8]>) -> Error {
+        match origin.map(std::str::from_utf8) {
+            Some(Ok(origin)) => refusal.comparing("Origin", origin, &self.origins.listed()),
+            _ => refusal,
+        }
     }
 
     /// Takes from the limits of the demand.

@@ -9,6 +9,7 @@ use crate::resource;
 pub use crate::resource::AccessKind;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 /// The most scopes, and the most `acr` values, that one demand names.
 pub(super) const MOST: usize = 16;
@@ -47,6 +48,18 @@ pub(super) struct Demanded {
     pub(super) limits: Vec<Limit>,
     pub(super) callers: Callers,
     pub(super) pair: Option<Pair>,
+    pub(super) fits: Fits,
+}
+
+/// The guard that has found last that it can meet the demand; 0 for none.
+#[derive(Default)]
+pub(super) struct Fits(pub(super) AtomicU64);
+
+/// Of a copy, which is to be changed, it is not known.
+impl Clone for Fits {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 /// Whether there must be a caller.
@@ -111,6 +124,8 @@ pub struct DemandBuilder {
     limits: Vec<(String, String)>,
     /// A list that was given and is empty: it would demand nothing.
     empty: Option<&'static str>,
+    /// Both were said.
+    public_and_optional: bool,
 }
 
 impl DemandBuilder {
@@ -174,14 +189,15 @@ impl DemandBuilder {
     }
 
     /// How many units of an API key's rate and credits the call takes; 1 unless set, 0 takes none.
+    /// Refused where no API key is taken, unless it is 0.
     pub const fn cost(mut self, units: u32) -> Self {
         self.demanded.cost = Some(units);
         self
     }
 
     /// How often this may be done from one address, such as `5/min`. Demands whose limits have one
-    /// name count together, whatever the route. An IPv6 network of 64 bits is one address. Taken
-    /// when everything else has passed.
+    /// name count together, whatever the route, so that they must have one rate. An IPv6 network of
+    /// 64 bits is one address. Taken when everything else has passed.
     pub fn limit(mut self, name: impl Into<String>, rate: impl Into<String>) -> Self {
         self.limits.push((name.into(), rate.into()));
         self
@@ -213,13 +229,15 @@ impl DemandBuilder {
     }
 
     /// Lets in who brings no credential; one that is there must be good.
-    pub const fn optional(mut self) -> Self {
+    pub fn optional(mut self) -> Self {
+        self.public_and_optional |= self.demanded.callers == Callers::Public;
         self.demanded.callers = Callers::Optional;
         self
     }
 
     /// Lets in everybody, and looks at no credential: for log-ins and health checks. Limits hold.
-    pub const fn public(mut self) -> Self {
+    pub fn public(mut self) -> Self {
+        self.public_and_optional |= self.demanded.callers == Callers::Optional;
         self.demanded.callers = Callers::Public;
         self
     }
@@ -236,11 +254,17 @@ impl DemandBuilder {
     /// # Errors
     /// `InvalidConfiguration`: a scope, tenant, claim, `acr` value or limit that can never be met,
     /// a list of kinds or of scopes of which one is demanded that is empty, or demands that
-    /// contradict each other; the error's claim names it.
+    /// contradict each other; the error's claim names it. A claim, `acr` value, age or sign-in of API
+    /// keys alone; a cost where no API key is taken; a CSRF token of a public demand, which nothing
+    /// proves; a limit twice. What only a guard can tell is told by
+    /// [`Guard::check_demand`](super::Guard::check_demand).
     pub fn build(self) -> Result<Demand> {
         let mut demanded = self.demanded;
         if let Some(list) = self.empty {
             return Err(EMPTY.about_claim(list));
+        }
+        if self.public_and_optional {
+            return Err(BOTH.about_claim("optional"));
         }
         for (scopes, name) in [(&demanded.scopes, "scopes"), (&demanded.any_scopes, "any_scopes")] {
             if scopes.len() > MOST || !scopes.iter().all(|scope| is_scope(scope, 255)) {
@@ -262,7 +286,11 @@ impl DemandBuilder {
             demanded.claims = Some(values);
         }
         for (name, rate) in &self.limits {
-            demanded.limits.push(Limit::new(name, rate)?);
+            let limit = Limit::new(name, rate)?;
+            if demanded.limits.iter().any(|other| other.is_named_as(&limit)) {
+                return Err(LIMIT_TWICE.about_claim("limit"));
+            }
+            demanded.limits.push(limit);
         }
         demanded.check(self.tenant.is_some())?;
         Ok(Demand { inner: Arc::new(demanded), tenant: self.tenant.map(Into::into) })
@@ -287,6 +315,20 @@ impl Demanded {
         if self.callers == Callers::Public && wants_caller {
             return Err(PUBLIC.about_claim("public"));
         }
+        let pays = self.cost.is_some_and(|units| units > 0);
+        if self.callers == Callers::Public && pays {
+            return Err(PUBLIC.about_claim("cost"));
+        }
+        if self.callers == Callers::Public && self.csrf == CsrfRule::Always {
+            return Err(PUBLIC_CSRF.about_claim("csrf"));
+        }
+        if self.is_of_users() && !self.kinds.is_empty() && self.kinds.iter().all(is_key) {
+            return Err(KEYS_ALONE.about_claim("kinds"));
+        }
+        let mut taken = self.kinds.iter().chain(self.pair.iter().flat_map(|pair| &pair.kinds));
+        if pays && !self.kinds.is_empty() && !taken.any(is_key) {
+            return Err(NOBODY_PAYS.about_claim("cost"));
+        }
         if self.own_pages && self.callers == Callers::Known {
             return Err(OWN_PAGES.about_claim("own_pages"));
         }
@@ -295,6 +337,19 @@ impl Demanded {
         }
         Ok(())
     }
+}
+
+impl Demanded {
+    /// Whether it demands what no API key has: claims, or a sign-in.
+    pub(super) fn is_of_users(&self) -> bool {
+        let signs_in = self.fresh || self.max_age.is_some() || !self.acr_values.is_empty();
+        signs_in || self.claims.is_some()
+    }
+}
+
+/// Whether it is that of API keys.
+pub(super) fn is_key(kind: &AccessKind) -> bool {
+    *kind == AccessKind::ApiKey
 }
 
 impl Demand {
@@ -410,6 +465,21 @@ const PAIR_OPTIONAL: Error = refusal(
 );
 const OWN_PAGES: Error = refusal(
     "Own pages are demanded of callers who are not known: with `public` or `optional`. One whom a cookie proves must show it anyway.",
+);
+const BOTH: Error = refusal(
+    "A demand is `public` (no credential is looked at) or `optional` (one that is there must be good), and not both: leave one out.",
+);
+const PUBLIC_CSRF: Error = refusal(
+    "A public demand has no session whose CSRF token could be asked for; demand `own_pages`, which is for callers who are not known.",
+);
+pub(super) const KEYS_ALONE: Error = refusal(
+    "API keys alone are taken, and what is demanded no API key has: claims, `acr_values`, `max_age`, `fresh`. Take another kind, or leave it out.",
+);
+const NOBODY_PAYS: Error = refusal(
+    "A `cost` is paid by API keys, and none is taken: add `api_key` to the kinds, or leave the cost out.",
+);
+const LIMIT_TWICE: Error = refusal(
+    "A demand names a limit twice, and limits of one name count together; give the other another name.",
 );
 const PUBLIC: Error = refusal(
     "A public demand looks at no credential, so that it cannot demand anything of the caller but limits; `optional` can.",

@@ -13,12 +13,16 @@ use crate::base::process::brief;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Rate;
 use core::net::IpAddr;
+use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// Places that are locked apart, and how many addresses each holds.
 const PLACES: usize = 4096;
 const WAYS: usize = 16;
+
+/// How many names are remembered with their rates: more than a service has.
+const MOST_NAMES: usize = 4096;
 
 /// A limit of a demand.
 #[derive(Clone, Debug)]
@@ -50,6 +54,15 @@ impl Limit {
         Ok(Self { name: name.to_owned(), rate, shown, policy })
     }
 
+    pub(super) fn is_named_as(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+
+    /// Name and rate.
+    fn described(&self, rate: Rate) -> String {
+        format!("{}:{}/{}s", self.name, rate.burst, rate.period)
+    }
+
     /// What is left of it.
     pub(super) fn rated(&self, taken: &Taken) -> Rated<'_> {
         let left = rate_left(taken.rate, taken.tat, taken.now);
@@ -61,6 +74,8 @@ impl Limit {
 pub(super) struct Limiter {
     seed: RandomState,
     places: OnceLock<Box<[Mutex<Place>]>>,
+    /// The rate of each name that a demand has been seen with.
+    rates: Mutex<HashMap<String, Rate>>,
     ipv6_prefix: u8,
     clock: Arc<dyn Clock>,
 }
@@ -78,7 +93,28 @@ pub(super) struct Taken {
 
 impl Limiter {
     pub(super) fn new(ipv6_prefix: u8, clock: Arc<dyn Clock>) -> Self {
-        Self { seed: RandomState::new(), places: OnceLock::new(), ipv6_prefix, clock }
+        let (places, rates) = (OnceLock::new(), Mutex::default());
+        Self { seed: RandomState::new(), places, rates, ipv6_prefix, clock }
+    }
+
+    /// That what counts together has one rate: the first that is seen is the one.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration`: another demand gives this name another rate.
+    pub(super) fn agree(&self, limits: &[Limit]) -> Result<()> {
+        let mut rates = brief(&self.rates);
+        for limit in limits {
+            match rates.get(&limit.name) {
+                Some(rate) if *rate != limit.rate => {
+                    let (given, known) = (limit.described(limit.rate), limit.described(*rate));
+                    return Err(TWO_RATES.comparing("limit", &given, &known));
+                }
+                Some(_) => {}
+                None if rates.len() >= MOST_NAMES => {}
+                None => drop(rates.insert(limit.name.clone(), limit.rate)),
+            }
+        }
+        Ok(())
     }
 
     /// Takes one from the limit of this address.
@@ -150,6 +186,10 @@ impl TakenAll {
 const TOO_OFTEN: Error = Error::new(
     ErrorKind::RateLimited,
     "There were too many requests from this address for this action.",
+);
+const TWO_RATES: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "Two demands have a limit of one name with two rates, and what has one name counts together: give both one rate, or each its name.",
 );
 const NAME: Error = Error::new(
     ErrorKind::InvalidConfiguration,

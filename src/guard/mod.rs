@@ -20,6 +20,7 @@ mod check;
 mod credential;
 mod decision;
 mod demand;
+mod fits;
 mod former;
 mod limit;
 mod own_pages;
@@ -86,6 +87,8 @@ use std::sync::Arc;
 pub struct Guard(Arc<Inner>);
 
 pub(in crate::guard) struct Inner {
+    /// Another for each guard; see `fits`.
+    number: u64,
     server: ResourceServer,
     sessions: Option<Sessions>,
     cookies: Option<SessionCookies>,

@@ -350,7 +350,7 @@ impl ResourceServerBuilder {
         let takes_tokens = !self.issuers.is_empty() || self.introspection.is_some();
         let takes_own = self.sessions.is_some() || self.former.is_some();
         if !takes_tokens && self.api_keys.is_none() && !takes_own {
-            return Err(NOTHING);
+            return Err(if self.in_guard { NOTHING_IN_GUARD } else { NOTHING });
         }
         self.api_keys.as_ref().map_or(Ok(()), ApiKeys::check_open)?;
         self.revocations.as_ref().map_or(Ok(()), |list| list.check_open())?;
@@ -426,6 +426,9 @@ const NO_CLIENT: Error =
     refusal("Options of the introspection are given, but no OAuth client that asks.");
 const NOTHING: Error = refusal(
     "A resource server needs an `issuer`, an `introspection` client or `api_keys`; otherwise it refuses all requests.",
+);
+const NOTHING_IN_GUARD: Error = refusal(
+    "A guard was given nobody to let in: give it `api_keys`, `sessions`, or who verifies the tokens of others (`tokens`, an issuer); otherwise it refuses all requests.",
 );
 const ISSUER_TWICE: Error =
     refusal("An issuer is named twice, or has no name; name each once, with all of its keys.");

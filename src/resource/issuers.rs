@@ -49,6 +49,11 @@ impl Issuers {
         self.0.iter().find(|issuer| issuer.is_sessions)
     }
 
+    /// Whether there are any but our own sessions.
+    pub(super) fn has_others(&self) -> bool {
+        self.0.iter().any(|issuer| !issuer.is_sessions)
+    }
+
     /// The only one.
     pub(super) fn only(&self) -> Option<&Issuer> {
         if let [only] = self.0.as_slice() { Some(only) } else { None }

@@ -216,6 +216,26 @@ impl ResourceServer {
         Some(FormerUser { subject, claims_json: claims.claims.raw().to_owned() })
     }
 
+    /// Whether any credential of this kind may be accepted.
+    pub(crate) fn takes(&self, kind: AccessKind) -> bool {
+        let issuers = self.0.issuers.as_ref();
+        match kind {
+            AccessKind::ApiKey => self.0.api_keys.is_some(),
+            AccessKind::Session => issuers.is_some_and(|all| all.sessions().is_some()),
+            AccessKind::Jwt => issuers.is_some_and(Issuers::has_others),
+            AccessKind::Opaque => self.0.asked.is_some(),
+        }
+    }
+
+    /// Whether a credential of this kind may have a tenant.
+    pub(crate) fn has_tenants(&self, kind: AccessKind) -> bool {
+        let mut rules = self.0.rules.values().chain([&self.0.door]);
+        match kind {
+            AccessKind::ApiKey | AccessKind::Session => true,
+            AccessKind::Jwt | AccessKind::Opaque => rules.any(|rule| rule.tenant_claim.is_some()),
+        }
+    }
+
     /// The API keys that are accepted.
     pub(crate) fn api_keys(&self) -> Option<&ApiKeys> {
         self.0.api_keys.as_ref()

@@ -41,6 +41,12 @@ impl Origins {
         self.0.is_empty()
     }
 
+    /// All of them, for a message.
+    pub(crate) fn listed(&self) -> String {
+        let texts: Vec<&str> = self.0.iter().map(|own| &*own.text).collect();
+        if texts.is_empty() { "none".to_owned() } else { texts.join(",") }
+    }
+
     /// Whether the value of an `Origin` header is one of ours.
     pub(crate) fn has(&self, header: &[u8]) -> bool {
         if self.0.iter().any(|own| own.text.as_bytes() == header) {

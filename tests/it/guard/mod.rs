@@ -4,6 +4,7 @@ mod addresses;
 mod cookies;
 mod credentials;
 mod demands;
+mod fits;
 mod forged;
 mod former;
 mod limits;
