@@ -175,7 +175,8 @@ impl GuardBuilder {
     ///
     /// # Errors
     /// `InvalidConfiguration`: nobody would be let in, a setting is not acceptable, or does nothing
-    /// without another that is missing; the error's claim names it. Those of [`ResourceServerBuilder::build`].
+    /// without another that is missing; the error's claim names it. Those of
+    /// [`ResourceServerBuilder::build`].
     pub fn build(self) -> Result<Guard> {
         self.check()?;
         let mut proxies = Proxies::new();
