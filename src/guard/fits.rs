@@ -21,7 +21,7 @@ impl Guard {
     ///
     /// # Errors
     /// `InvalidConfiguration`; the error's claim names what is demanded: `kinds`, of which the
-    /// guard takes none, or API keys alone where claims or a sign-in are demanded; `pair`, likewise;
+    /// guard takes none, or API keys alone where claims or a sign-in are demanded; `pair`, alike;
     /// `tenant`, which no credential that is taken has (`tenant_claim`); `limit`, whose name
     /// another demand has with another rate.
     pub fn check_demand(&self, demand: &Demand) -> Result<()> {
