@@ -434,7 +434,7 @@ def test_the_csrf_secret_is_beside_the_store(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({}, "needs an `issuer`"),
+        ({}, "nobody to let in"),
         ({"store": "memory:", "cookies": True, "sessions": False}, "sessions"),
         ({"sessions": True}, "store"),
         ({"store": "memory:", "issuers": {"https://i.example": None}}, "audience"),
