@@ -285,11 +285,15 @@ void cookies(const world &all) {
            session_cookies::builder(all.csrf).name(session_cookie::csrf, "access").build());
     const auto listed = guard::builder()
                             .sessions(all.sessions)
+                            .tokens(resource_server::builder(API).issuer(OTHER, all.others))
                             .revocations(all.revocations)
                             .cookies(http)
                             .origin("http://localhost:8080")
                             .build();
     CHECK(holds(jar(listed.log_in("alice")).first, "access=ey"));
+    /* A list for nobody's tokens would do nothing. */
+    THROWS(status::invalid_configuration,
+           guard::builder().sessions(all.sessions).revocations(all.revocations).build());
 }
 
 } // namespace
