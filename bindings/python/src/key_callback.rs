@@ -65,16 +65,18 @@ impl ExternalSigner for Callable {
         };
         Python::attach(|py| {
             let given = Py::new(py, asked).and_then(|asked| self.0.bind(py).call1((asked,)));
-            let signature = given.and_then(|given| {
-                if let Ok(bytes) = given.cast::<PyByteArray>() {
-                    return Ok(bytes.to_vec());
+            let given = given.map_err(|error| Raised::kept(py, error))?;
+            if let Ok(bytes) = given.cast::<PyByteArray>() {
+                return Ok(bytes.to_vec());
+            }
+            match given.cast::<PyBytes>() {
+                Ok(bytes) => Ok(bytes.as_bytes().to_vec()),
+                // No KMS is out of reach: the callable itself is wrong.
+                Err(_) => {
+                    let error = wrong_type(&given, "what `sign` returns", "the signature as bytes");
+                    Err(Raised::misuse(py, error))
                 }
-                match given.cast::<PyBytes>() {
-                    Ok(bytes) => Ok(bytes.as_bytes().to_vec()),
-                    Err(_) => Err(wrong_type(&given, "the callback's signature", "bytes")),
-                }
-            });
-            signature.map_err(|error| Raised::kept(py, error))
+            }
         })
     }
 }

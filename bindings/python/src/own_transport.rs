@@ -141,7 +141,7 @@ fn read_headers(pairs: &Bound<'_, PyAny>) -> PyResult<Option<Vec<(String, String
 }
 
 thread_local! {
-    /// What was raised in the last one that was asked by this thread, and is no `Exception`.
+    /// What was raised in the last one that was asked by this thread, and is no `Exception` or a mistake of the program's.
     static INTERRUPT: RefCell<Option<PyErr>> = const { RefCell::new(None) };
 }
 
@@ -153,8 +153,14 @@ impl Raised {
     /// For an error that has it as its cause. What is no `Exception` is raised again by [`asking`].
     pub(crate) fn kept(py: Python<'_>, error: PyErr) -> Box<dyn std::error::Error + Send + Sync> {
         if !is_exception(py, &error) {
-            INTERRUPT.set(Some(error.clone_ref(py)));
+            return Self::misuse(py, error);
         }
+        Box::new(Self(error))
+    }
+
+    /// The same, and it is raised again by [`asking`] whatever it is: a mistake of the program's.
+    pub(crate) fn misuse(py: Python<'_>, error: PyErr) -> Box<dyn std::error::Error + Send + Sync> {
+        INTERRUPT.set(Some(error.clone_ref(py)));
         Box::new(Self(error))
     }
 }
