@@ -1908,6 +1908,12 @@ class _Demand:
     def is_public(self) -> bool:
         """Whether no credential is looked at."""
     @property
+    def is_optional(self) -> bool:
+        """Whether callers without a credential are let in."""
+    @property
+    def pair(self) -> list[str]:
+        """The kinds of a second credential that must also be there; none: there is no second."""
+    @property
     def kinds(self) -> list[str]:
         """The kinds that are taken; none: every kind."""
     @property

@@ -32,6 +32,7 @@ from gatekey.starlette import Refused
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from starlette.applications import Starlette
     from starlette.routing import BaseRoute
     from typing_extensions import Unpack
 
@@ -59,7 +60,7 @@ class _Requires:
         parameters = [
             Parameter("connection", Parameter.POSITIONAL_OR_KEYWORD, annotation=HTTPConnection)
         ]
-        # Alternatives: FastAPI writes each as an object of its own in the operation's `security`.
+        # For the schemes of the document; `install` writes what each operation requires.
         scopes = demand.scopes or demand.any_scopes
         for at, scheme in enumerate(schemes):
             depends = Security(scheme, scopes=scopes)
@@ -106,6 +107,20 @@ class Guard(starlette.Guard):
             return starlette.guarded_app(self, endpoint, demand)
         return Depends(_Requires(self, demand, []))
 
+    def install(self, app: Starlette, *, prefix: str = "/auth", public: Iterable[str] = ()) -> None:
+        """Add the guard's own routes, the answers of refusals, and what the API's document says.
+
+        The start of the application fails if a route has neither ``requires`` nor ``public``. An
+        ``app.openapi`` of the program's own belongs before this call.
+
+        :param prefix: where refresh, log-out and devices are.
+        :param public: names of routes that are public.
+        """
+        super().install(app, prefix=prefix, public=public)
+        own: Any = app
+        if (make := getattr(own, "openapi", None)) is not None:
+            own.openapi = lambda: _with_requirements(make(), own)
+
     def _schemes(self, demand: _Demand) -> list[_Scheme]:
         models: dict[str, Any] = {"http": HTTPBase, "apiKey": APIKey}
         return [
@@ -124,11 +139,32 @@ class Guard(starlette.Guard):
 
 
 def _depends_on_guard(dependant: Any) -> bool:
+    return next(_guards_of(dependant), None) is not None
+
+
+def _guards_of(dependant: Any) -> Iterator[_Requires]:
+    """Give the guards that a route depends on."""
     if dependant is None:
-        return False
+        return
     if isinstance(dependant.call, _Requires):
-        return True
-    return any(_depends_on_guard(inner) for inner in dependant.dependencies)
+        yield dependant.call
+    for inner in dependant.dependencies:
+        yield from _guards_of(inner)
+
+
+def _with_requirements(document: dict[str, Any], app: object) -> dict[str, Any]:
+    """Say of each operation what it requires: FastAPI has no words for pairs and for nothing."""
+    for route in _effective(app):
+        found: Any = route
+        guards = list(_guards_of(getattr(found, "dependant", None)))
+        # Two guards are two decisions, of which FastAPI itself says as much as it can.
+        if len(guards) != 1:
+            continue
+        operations = document.get("paths", {}).get(found.path_format, {})
+        for method in getattr(found, "methods", None) or ():
+            if (operation := operations.get(method.lower())) is not None:
+                operation["security"] = guards[0].guard.requirements(guards[0].demand)
+    return document
 
 
 def _is_of_fastapi(endpoint: Any) -> bool:

@@ -10,7 +10,14 @@ use pyo3::types::{PyBool, PyMapping, PyString};
 
 /// What a route demands of its caller; an implementation detail of `gatekey.guard`.
 #[pyclass(frozen, module = "gatekey")]
-pub(crate) struct _Demand(pub(crate) Demand);
+pub(crate) struct _Demand(pub(crate) Demand, Callers);
+
+/// Who may come, for the documents of an API.
+#[derive(Clone, Default)]
+struct Callers {
+    is_optional: bool,
+    pair: Vec<AccessKind>,
+}
 
 #[pymethods]
 impl _Demand {
@@ -82,9 +89,11 @@ impl _Demand {
         if public {
             demand = demand.public();
         }
+        let mut callers = Callers { is_optional: optional, pair: Vec::new() };
         match pair {
             Some(pair) => {
-                let mut pair = Pair::with(self::kinds(pair, "pair")?);
+                callers.pair = self::kinds(pair, "pair")?;
+                let mut pair = Pair::with(callers.pair.iter().copied());
                 if same_tenant {
                     pair = pair.same_tenant();
                 }
@@ -100,18 +109,30 @@ impl _Demand {
             }
             None => {}
         }
-        demand.build().or_raise(py).map(Self)
+        demand.build().or_raise(py).map(|demand| Self(demand, callers))
     }
 
     /// The same for one tenant: of a path, for example.
     fn in_tenant(&self, tenant: Text<'_>) -> Self {
-        Self(self.0.in_tenant(tenant.0))
+        Self(self.0.in_tenant(tenant.0), self.1.clone())
     }
 
     /// Whether no credential is looked at.
     #[getter]
     fn is_public(&self) -> bool {
         self.0.is_public()
+    }
+
+    /// Whether callers without a credential are let in.
+    #[getter]
+    const fn is_optional(&self) -> bool {
+        self.1.is_optional
+    }
+
+    /// The kinds of a second credential that must also be there; none: there is no second.
+    #[getter]
+    fn pair(&self) -> Vec<&'static str> {
+        self.1.pair.iter().map(|kind| kind.name()).collect()
     }
 
     /// The kinds that are taken; none: every kind.

@@ -30,6 +30,7 @@ def check(document: Any) -> None:
     ]
     assert paths["/not/session"]["get"]["security"] == [{"bearer": []}, {"apiKey": []}]
     assert paths["/not/api"]["get"]["security"] == [{"bearer": []}, {"session": []}]
+    assert paths["/optional"]["get"]["security"] == [*every, {}]
     for public in ("/public", "/limited-public"):
         assert not paths[public]["get"].get("security")
 
@@ -54,4 +55,36 @@ def test_the_schemes_are_what_the_guard_has(tmp_path: Path) -> None:
     door = OfFastApi(tmp_path, cookies=False, api_keys=False, api_key_header="X-Key")
     schemes = door.app.openapi()["components"]["securitySchemes"]
     assert schemes == {"bearer": BEARER}
+    door.world.close()
+
+
+def empty() -> dict[str, str]:
+    return {}
+
+
+def test_one_of_several_scopes_and_pairs(tmp_path: Path) -> None:
+    door = OfFastApi(tmp_path)
+    guard = door.guard
+    one = guard.requires("a", any_of=["b", "c"], kinds=["api_key"])
+    pair = guard.requires("a", kinds=["api_key"], pair=["session"])
+    door.app.get("/one", dependencies=[one])(empty)
+    door.app.get("/pair", dependencies=[pair])(empty)
+    document = door.app.openapi()
+    validate(document)
+    found = {path: document["paths"][path]["get"]["security"] for path in ("/one", "/pair")}
+    assert found == {
+        "/one": [
+            {"bearer": ["a", "b"]},
+            {"bearer": ["a", "c"]},
+            {"apiKey": ["a", "b"]},
+            {"apiKey": ["a", "c"]},
+        ],
+        # Both at once; a place holds one of them.
+        "/pair": [
+            {"bearer": ["a"], "session": []},
+            {"apiKey": ["a"], "bearer": []},
+            {"apiKey": ["a"], "session": []},
+        ],
+    }
+    assert document["paths"]["/public"]["get"]["security"] == []
     door.world.close()

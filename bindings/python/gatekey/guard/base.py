@@ -395,7 +395,31 @@ class Guard:
 
     def schemes(self, demand: _Demand | None = None) -> dict[str, dict[str, Any]]:
         """Give the security schemes of OpenAPI by which a caller may say who they are."""
-        taken = set(demand.kinds if demand is not None else ()) or ALL_KINDS
+        if demand is None:
+            return self._schemes_of(ALL_KINDS)
+        first = self._schemes_of(set(demand.kinds) or ALL_KINDS)
+        return first | self._schemes_of(set(demand.pair))
+
+    def requirements(self, demand: _Demand) -> list[dict[str, list[str]]]:
+        """Give the security requirements of OpenAPI, of which one is enough.
+
+        Two credentials are one requirement; of several scopes of which one is enough, each is one.
+        An empty requirement is a caller without a credential. A public route has no requirements.
+        """
+        if demand.is_public:
+            return []
+        scopes = demand.scopes
+        granted = [[*scopes, one] for one in demand.any_scopes if one not in scopes] or [scopes]
+        found: list[dict[str, list[str]]] = []
+        for name in self._schemes_of(set(demand.kinds) or ALL_KINDS):
+            # A place holds one credential: the second stands in another one.
+            beside = [one for one in self._schemes_of(set(demand.pair)) if one != name]
+            second: list[dict[str, list[str]]] = [{one: []} for one in beside]
+            for alternative in second if demand.pair else [{}]:
+                found += [{name: wanted} | alternative for wanted in granted]
+        return [*found, {}] if demand.is_optional else found
+
+    def _schemes_of(self, taken: set[str]) -> dict[str, dict[str, Any]]:
         others = self._is_given_tokens or bool(self.issuers)
         bearers = {
             "session": self.sessions is not None,

@@ -27,7 +27,4 @@ class GuardExtension(OpenApiAuthenticationExtension):  # type: ignore[no-untyped
     def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[str]]]:
         """Give those that the view takes: one of them is enough."""
         demand = demand_of(auto_schema.view)
-        if demand is None or demand.is_public:
-            return []
-        scopes = demand.scopes or demand.any_scopes
-        return [{name: scopes} for name in self.target.guard.schemes(demand)]
+        return [] if demand is None else list(self.target.guard.requirements(demand))
