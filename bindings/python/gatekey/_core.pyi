@@ -1886,7 +1886,7 @@ class _Demand:
         *,
         kinds: str | Iterable[str] | None = None,
         scopes: str | Iterable[str] | None = None,
-        any_scopes: str | Iterable[str] | None = None,
+        any_of: str | Iterable[str] | None = None,
         tenant: str | None = None,
         claims: Mapping[str, object] | None = None,
         acr_values: str | Iterable[str] | None = None,

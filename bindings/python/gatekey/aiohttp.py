@@ -31,6 +31,7 @@ from gatekey.guard import door
 from gatekey.guard.answer import Answer, cookies_of, joined
 from gatekey.guard.base import FORM, mark_of, marked, tokens_of, unguarded
 from gatekey.guard.door import access_of, field_of, is_short
+from gatekey.guard.given import app_of, names_of
 from gatekey.guard.loop import answered, decided
 from gatekey.guard.routes import Asked
 
@@ -71,7 +72,8 @@ class Guard(door.Guard):
         :param prefix: where refresh, log-out and devices are.
         :param public: names of routes that are public, such as those of static files.
         """
-        names = frozenset(public)
+        app_of(app, web.Application, "aiohttp.web.Application")
+        names = names_of(public, "public")
         for route in self.own_routes(prefix):
             app.router.add_route(route.method, route.path, self._own(route), name=route.name)
 
@@ -138,6 +140,11 @@ class Guard(door.Guard):
         call: Any = handler
         if mark_of(call) is not None:
             raise ConfigurationError("A handler has two guards; say all that it demands in one.")
+        if not callable(call) or (isclass(call) and not issubclass(call, web.View)):
+            name = call.__name__ if isclass(call) else type(call).__name__
+            raise TypeError(
+                f"`requires(...)` guards an async function or a class of web.View, not {name}"
+            )
         if isclass(call):
             return cast("T", self._guarding_view(cast("Any", call), demand))
 
@@ -189,7 +196,7 @@ class Guard(door.Guard):
             )
             return response_of(await answered(self, route, asked))
 
-        return marked(handler, self.demand(public=True))
+        return marked(handler, self.open_demand())
 
 
 def request_of(request: web.Request, csrf_field: str | None = None) -> _Request:

@@ -40,6 +40,7 @@ from gatekey.guard.answer import Answer, cookies_of, joined
 from gatekey.guard.base import FORM, mark_of, marked, tokens_of, unguarded
 from gatekey.guard.door import access_of, is_short
 from gatekey.guard.former import looked_up
+from gatekey.guard.given import names_of
 from gatekey.guard.loop import decided
 from gatekey.guard.routes import Asked
 
@@ -79,7 +80,7 @@ class Guard(door.Guard):
             belongs into the `urlpatterns` of the project itself.
         """
         found: dict[str, list[OwnRoute]] = {}
-        for route in self.own_routes("/" + prefix.strip("/")):
+        for route in self.own_routes(prefix):
             found.setdefault(route.path, []).append(route)
         return [self._own(routes) for routes in found.values()]
 
@@ -133,10 +134,14 @@ class Guard(door.Guard):
         if mark_of(view) is not None:
             raise ConfigurationError("A view has two guards; say all that it demands in one.")
         if isclass(view):
+            if not hasattr(view, "dispatch"):
+                raise TypeError(f"`requires(...)` guards a view; {view.__name__} is none")
             wrap = method_decorator(lambda call: self._guarding(call, demand), name="dispatch")
             own = cast("Any", wrap(cast("Any", view)))
             return cast("T", marked(own, demand))
         call = cast("Callable[..., Any]", view)
+        if not callable(call):
+            raise TypeError(f"`requires(...)` guards a view, not {type(view).__name__}")
         wrapper = (
             self._async(call, demand) if iscoroutinefunction(call) else self._sync(call, demand)
         )
@@ -190,7 +195,7 @@ class Guard(door.Guard):
             return response_of(route.answer(self, asked))
 
         path = first.path.lstrip("/").replace("{family}", "<family>")
-        made = marked(csrf_exempt(view), self.demand(public=True))
+        made = marked(csrf_exempt(view), self.open_demand())
         own: Any = url_path(path, made, name=first.name)
         return cast("URLPattern", own)
 
@@ -217,7 +222,7 @@ class GuardMiddleware:
         name = getattr(settings, "GATEKEY_GUARD", None)
         if name is not None and not isinstance(import_string(name), base.Guard):
             raise ImproperlyConfigured("GATEKEY_GUARD must be the name of a gatekey guard.")
-        self._public = frozenset(getattr(settings, "GATEKEY_PUBLIC", ()))
+        self._public = names_of(getattr(settings, "GATEKEY_PUBLIC", ()), "GATEKEY_PUBLIC")
         without = list(_without(cast("Any", get_resolver()).url_patterns, "", "", self._public))
         if without:
             raise ImproperlyConfigured(str(unguarded(without)))

@@ -32,6 +32,7 @@ from gatekey.django import DECIDED, GuardMiddleware, request_of, response_of
 from gatekey.exceptions import ConfigurationError, InactiveTokenError
 from gatekey.guard.answer import Answer, joined
 from gatekey.guard.base import MARK, mark_of
+from gatekey.oauth.options import of_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -108,6 +109,17 @@ class GuardPermission(BasePermission):
     guard: ClassVar[Guard]
     demand: ClassVar[_Demand]
 
+    def __init__(self, *view: object) -> None:
+        """Take nothing.
+
+        :raises TypeError: it stands as a decorator.
+        """
+        if view:
+            raise TypeError(
+                "`requires(...)` is a permission class, and no decorator: put it into "
+                "`permission_classes = [...]`; for views of Django's own there is `auth.view(...)`"
+            )
+
     def has_permission(self, request: Request, view: Any) -> Any:
         """Decide, unless the authentication has.
 
@@ -131,6 +143,8 @@ class Guard(django.Guard):
         :param user: finds ``request.user`` by who calls; a :class:`Caller` unless given. A request
             whose user is ``None`` is refused: one who is gone, or not active any more.
         """
+        if user is not None and not callable(user):
+            raise of_type(user, "user", "a function")
         super().__init__(*args, **options)
         self.user_of: Callable[[Access], Any] = user or Caller
         self.authentication: type[GuardAuthentication] = type(
@@ -154,7 +168,7 @@ class Guard(django.Guard):
         :param own_pages: whether what changes something comes from pages of this service alone: for
             log-ins, so that no other site logs its visitors in as a user of its choice.
         """
-        return self._permission(self.demand(public=True, limits=limits, own_pages=own_pages))
+        return self._permission(self.open_demand(limits=limits, own_pages=own_pages))
 
     def view(self, *scopes: str, **demands: Unpack[Demands]) -> Callable[[Any], Any]:
         """Guard a view of Django's own; see :meth:`gatekey.django.Guard.requires`."""
@@ -175,7 +189,7 @@ class Guard(django.Guard):
         own_pages: bool = False,
     ) -> Any:
         """Open a view of Django's own; see :meth:`gatekey.django.Guard.public`."""
-        demand = self.demand(public=True, limits=limits, own_pages=own_pages)
+        demand = self.open_demand(limits=limits, own_pages=own_pages)
         if view is not None:
             return self._opened(view, demand)
         return lambda view: self._opened(view, demand)

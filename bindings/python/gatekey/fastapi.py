@@ -102,7 +102,7 @@ class Guard(starlette.Guard):
         :param own_pages: whether what changes something comes from pages of this service alone: for
             log-ins, so that no other site logs its visitors in as a user of its choice.
         """
-        demand = self.demand(public=True, limits=limits, own_pages=own_pages)
+        demand = self.open_demand(limits=limits, own_pages=own_pages)
         if endpoint is not None:
             return starlette.guarded_app(self, endpoint, demand)
         return Depends(_Requires(self, demand, []))

@@ -28,6 +28,7 @@ from gatekey.guard import door
 from gatekey.guard.answer import Answer, cookies_of, joined
 from gatekey.guard.base import FORM, mark_of, marked, tokens_of, unguarded
 from gatekey.guard.door import LONGEST_FORM, access_of
+from gatekey.guard.given import app_of, names_of
 from gatekey.guard.routes import Asked
 
 if TYPE_CHECKING:
@@ -69,10 +70,12 @@ class Guard(door.Guard):
         :param prefix: where refresh, log-out and devices are.
         :param public: names of endpoints that are public, such as ``static``.
         """
+        app_of(app, Flask, "flask.Flask")
+        names = names_of(public, "public")
         for route in self.own_routes(prefix):
             self._add(app, route)
         self._app = app
-        seen = _Seen(self, app, frozenset(public))
+        seen = _Seen(self, app, names)
         seen.check()
         inner = app.wsgi_app
 
@@ -179,7 +182,7 @@ class Guard(door.Guard):
             asked = Asked(_Request.of_wsgi(environ), family, query, cookies, form)
             return response_of(route.answer(self, asked))
 
-        marked(view, self.demand(public=True))
+        marked(view, self.open_demand())
         path = route.path.replace("{family}", "<family>")
         app.add_url_rule(path, route.name, view, methods=[route.method])
 

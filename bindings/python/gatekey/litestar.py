@@ -32,8 +32,10 @@ from gatekey.guard import base
 from gatekey.guard.answer import Answer, cookies_of, with_headers
 from gatekey.guard.base import FORM, tokens_of, unguarded
 from gatekey.guard.door import access_of, field_of, is_short
+from gatekey.guard.given import names_of
 from gatekey.guard.loop import answered, decided
 from gatekey.guard.routes import Asked
+from gatekey.oauth.options import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -122,7 +124,7 @@ class Guard(base.Guard):
         :param own_pages: whether what changes something comes from pages of this service alone: for
             log-ins, so that no other site logs its visitors in as a user of its choice.
         """
-        return _Requires(self, self.demand(public=True, limits=limits, own_pages=own_pages))
+        return _Requires(self, self.open_demand(limits=limits, own_pages=own_pages))
 
     def access(self, connection: _Connection) -> Access:
         """Say who calls: what was decided about this request or websocket.
@@ -139,7 +141,7 @@ class Guard(base.Guard):
         :param prefix: where refresh, log-out and devices are.
         :param public: names of handlers that are public.
         """
-        return _Plugin(self, prefix, frozenset(public))
+        return _Plugin(self, text(prefix, "prefix"), names_of(public, "public"))
 
     async def log_in(
         self,
@@ -212,7 +214,7 @@ class Guard(base.Guard):
         return HTTPRouteHandler(
             route.path.replace("{family}", "{family:str}"),
             http_method=cast("Any", [route.method]),
-            guards=[_Own(self, self.demand(public=True))],
+            guards=[_Own(self, self.open_demand())],
             name=route.name,
             status_code=200,
             include_in_schema=False,

@@ -34,6 +34,7 @@ from gatekey.guard import door
 from gatekey.guard.answer import Answer, cookies_of, with_headers
 from gatekey.guard.base import FORM, mark_of, marked, tokens_of, unguarded
 from gatekey.guard.door import access_of, field_of, is_short
+from gatekey.guard.given import app_of, names_of
 from gatekey.guard.loop import answered, decided
 from gatekey.guard.routes import Asked
 
@@ -107,7 +108,8 @@ class Guard(door.Guard):
         :param prefix: where refresh, log-out and devices are.
         :param public: names of routes that are public.
         """
-        names = frozenset(public)
+        app_of(app, Starlette, "starlette.applications.Starlette")
+        names = names_of(public, "public")
         handler: Any = answer_refusal
         app.add_exception_handler(Refused, handler)
         own = [self._own(route) for route in self.own_routes(prefix)]
@@ -265,7 +267,7 @@ class Guard(door.Guard):
             )
             return response_of(await answered(self, route, asked))
 
-        marked(endpoint, self.demand(public=True))
+        marked(endpoint, self.open_demand())
         return _OwnRoute(
             route.path, endpoint, methods=[route.method], name=route.name, include_in_schema=False
         )
@@ -376,7 +378,12 @@ async def answer_refusal(connection: Request | WebSocket, error: Exception) -> R
 
 
 def guarded_app(guard: Guard, app: ASGIApp, demand: _Demand) -> ASGIApp:
-    """Guard an ASGI application."""
+    """Guard an ASGI application.
+
+    :raises TypeError: it is none.
+    """
+    if not callable(app):
+        raise TypeError(f"an ASGI application is wanted, not {type(app).__name__}")
 
     async def guarding(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):

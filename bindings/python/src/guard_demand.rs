@@ -2,9 +2,11 @@
 
 use crate::args::Text;
 use crate::encode;
-use crate::errors::{OrRaise, usage};
+use crate::errors::{OrRaise, of_kind, usage};
 use crate::options::{names, span, wrong_type};
+use gatekey::ErrorKind;
 use gatekey::guard::{AccessKind, Demand, DemandBuilder, Pair};
+use gatekey::named::shown;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyMapping, PyString};
 
@@ -22,7 +24,7 @@ struct Callers {
 #[pymethods]
 impl _Demand {
     #[new]
-    #[pyo3(signature = (*, kinds=None, scopes=None, any_scopes=None, tenant=None, claims=None, acr_values=None,
+    #[pyo3(signature = (*, kinds=None, scopes=None, any_of=None, tenant=None, claims=None, acr_values=None,
         max_age=None, fresh=false, cost=None, limits=None, csrf=None, own_pages=false, optional=false,
         public=false, pair=None, same_tenant=false, same_subject=false))]
     #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python class")]
@@ -30,7 +32,7 @@ impl _Demand {
         py: Python<'_>,
         kinds: Option<&Bound<'_, PyAny>>,
         scopes: Option<&Bound<'_, PyAny>>,
-        any_scopes: Option<&Bound<'_, PyAny>>,
+        any_of: Option<&Bound<'_, PyAny>>,
         tenant: Option<Text<'_>>,
         claims: Option<&Bound<'_, PyAny>>,
         acr_values: Option<&Bound<'_, PyAny>>,
@@ -52,8 +54,14 @@ impl _Demand {
         let mut demand = Demand::builder()
             .scopes(listed(scopes, "scopes")?)
             .acr_values(listed(acr_values, "acr_values")?);
-        if let Some(any) = any_scopes {
-            demand = demand.any_scopes(listed(Some(any), "any_scopes")?);
+        if let Some(any) = any_of {
+            let any = names(any, "any_of")?;
+            if any.is_empty() {
+                let message = "The `any_of` is empty, and would demand nothing: name at least one \
+                    scope, or leave it out.";
+                return Err(of_kind(py, ErrorKind::InvalidConfiguration, message));
+            }
+            demand = demand.any_scopes(any);
         }
         if let Some(kinds) = kinds {
             demand = demand.kinds(self::kinds(kinds, "kinds")?);
@@ -163,7 +171,10 @@ fn kinds(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<AccessKind>> {
         [AccessKind::ApiKey, AccessKind::Session, AccessKind::Jwt, AccessKind::Opaque];
     let kind = |name: String| {
         ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
-            let message = format!("`{what}` are of `api_key`, `session`, `jwt` and `opaque`.");
+            let message = format!(
+                "`{what}` are of `api_key`, `session`, `jwt` and `opaque`; {:?} is none of them.",
+                shown(&name)
+            );
             usage(value.py(), &message)
         })
     };
@@ -178,7 +189,12 @@ fn with_limits(
     let Some(limits) = limits else { return Ok(demand) };
     let wrong = || wrong_type(limits, "limits", "a mapping of names to rates such as '5/min'");
     for item in limits.cast::<PyMapping>().map_err(|_| wrong())?.items()?.iter() {
-        let (name, rate) = item.extract::<(String, String)>().map_err(|_| wrong())?;
+        let (name, rate) = item.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
+        let name =
+            name.extract::<String>().map_err(|_| wrong_type(&name, "a name of limits", "str"))?;
+        let rate = rate
+            .extract::<String>()
+            .map_err(|_| wrong_type(&rate, "a rate of limits", "str, such as '5/min'"))?;
         demand = demand.limit(name, rate);
     }
     Ok(demand)

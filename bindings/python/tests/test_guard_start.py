@@ -457,7 +457,6 @@ def test_demands_that_contradict_each_other() -> None:
         {"csrf_always": True, "danger_no_csrf": True},
         {"same_tenant": True},
         {"kinds": "token"},
-        {"public": True, "tenant": "a"},
     ):
         with pytest.raises((ConfigurationError, gatekey.exceptions.UsageError)):
             auth.demand(**wrong)

@@ -27,6 +27,13 @@ from gatekey._core import (
 from gatekey.exceptions import ConfigurationError, UsageError
 from gatekey.guard.events import LOG, Event, Events
 from gatekey.guard.former import found_in, looked_up
+from gatekey.guard.given import (
+    check_demands,
+    check_options,
+    check_scopes,
+    environment_of,
+    subject_of,
+)
 from gatekey.guard.settings import beside, csrf_secret_at, options_of
 from gatekey.oauth import ResourceServer
 from gatekey.oauth.options import listed, mapped
@@ -193,6 +200,7 @@ class Guard:
             not ``Secure``.
         :raises ConfigurationError: no caller would be let in, or an option is not acceptable.
         """
+        check_options(locals())
         self._owns_store = store is not None and not isinstance(store, Store)
         self.store: Store | None
         if store is None or isinstance(store, Store):
@@ -202,7 +210,7 @@ class Guard:
         self.api_keys = self._api_keys(api_keys)
         self.key_ring = key_ring
         if sessions is None:
-            sessions = issuer is not None or cookies is not False
+            sessions = issuer is not None or cookies not in (None, False)
         self.sessions: Sessions | None
         if isinstance(sessions, bool):
             self.sessions = self._sessions(issuer, audience, token_ttl) if sessions else None
@@ -263,9 +271,9 @@ class Guard:
         ``GATEKEY_STORE``, ``GATEKEY_PEPPER_FILE``, ``GATEKEY_ISSUER``, ``GATEKEY_AUDIENCE``,
         ``GATEKEY_CSRF_SECRET_FILE``, ``GATEKEY_TRUSTED_PROXIES`` (a list), ``GATEKEY_PUBLIC_URL``.
 
-        :raises ConfigurationError: none of them is set.
+        :raises ConfigurationError: none of them is set, or one that is set is nearly one of these.
         """
-        found = options_of(os.environ if environ is None else environ)
+        found = options_of(os.environ if environ is None else environment_of(environ))
         return cls(**{**found, **options})
 
     # ---- what it is made of ----
@@ -326,12 +334,20 @@ class Guard:
 
     def demand(self, *scopes: str, **more: Any) -> _Demand:
         """Make what a route demands; see :class:`Demands`."""
+        check_scopes(scopes)
+        check_demands(more, Demands.__annotations__)
         always, never = more.pop("csrf_always", False), more.pop("danger_no_csrf", False)
         if always and never:
             raise ConfigurationError("`csrf_always` and `danger_no_csrf` contradict each other.")
-        any_scopes = more.pop("any_of", None)
         csrf: Literal["always", False] | None = "always" if always else False if never else None
-        return _Demand(scopes=scopes, any_scopes=any_scopes, csrf=csrf, **more)
+        return _Demand(scopes=scopes, csrf=csrf, **more)
+
+    def open_demand(
+        self, *, limits: Mapping[str, str] | None = None, own_pages: bool = False
+    ) -> _Demand:
+        """Make what a route demands that is open to all callers."""
+        check_demands({"own_pages": own_pages}, Demands.__annotations__)
+        return _Demand(public=True, limits=limits, own_pages=own_pages)
 
     def _decide(self, request: _Request, demand: _Demand) -> _Decision:
         """Decide where it may wait."""
@@ -358,13 +374,13 @@ class Guard:
     def _refused(self, request: _Request, number: int) -> _Decision:
         """Refuse a request because of an error of this number."""
         with Watch(self, request) as watch:
-            return watch.noted(self._core.refuse(number, self.demand(public=True)))
+            return watch.noted(self._core.refuse(number, self.open_demand()))
 
     def _log_in(self, request: _Request | None, subject: str, **about: Any) -> _Decision:
         """Start a session, of what a request has proved otherwise."""
-        own = dict(about.pop("claims", None) or {})
-        scopes = about.pop("scopes", ())
-        granted = listed(list(scopes) if not isinstance(scopes, str) else scopes, "scopes") or []
+        subject_of(subject)
+        own = mapped(about.pop("claims", None), "claims") or {}
+        granted = listed(about.pop("scopes", ()), "scopes") or []
         if wrong := [scope for scope in granted if not _SCOPE.fullmatch(scope)]:
             given = f"{wrong[0]!r:.60}"
             raise UsageError(f"scopes: {given} is no scope: without spaces, quotes, backslashes.")

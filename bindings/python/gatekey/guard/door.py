@@ -56,7 +56,7 @@ class Guard(base.Guard, ABC):
         :param own_pages: whether what changes something comes from pages of this service alone: for
             log-ins, so that no other site logs its visitors in as a user of its choice.
         """
-        demand = self.demand(public=True, limits=limits, own_pages=own_pages)
+        demand = self.open_demand(limits=limits, own_pages=own_pages)
         if route is not None:
             return self._opened(route, demand)
         return lambda route: self._opened(route, demand)

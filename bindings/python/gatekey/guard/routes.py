@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 from gatekey.exceptions import AccessDeniedError, GatekeyError, UsageError
 from gatekey.guard.answer import Answer, cookies_of
+from gatekey.oauth.options import text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -58,7 +59,8 @@ class OwnRoute:
 
 
 def own_routes(guard: Guard, prefix: str) -> list[OwnRoute]:
-    """Give those for what the guard has."""
+    """Give those for what the guard has, below `prefix`, with or without a slash before it."""
+    prefix = f"/{text(prefix, 'prefix').strip('/')}".rstrip("/")
     found: list[OwnRoute] = []
     if guard.sessions is not None and guard.cookies is not None:
         found += [

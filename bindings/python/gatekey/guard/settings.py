@@ -6,6 +6,7 @@ import os
 import secrets
 import stat
 from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ TEXTS = {
 """The variables that are texts, and the options of a guard that they are."""
 LISTS = {"TRUSTED_PROXIES": "trusted_proxies"}
 """Those that are lists, separated by commas or spaces."""
+NEAR = 0.75
+"""How much a name is like another one that is meant (:mod:`difflib`)."""
 BYTES = 32
 """How many bytes a CSRF secret has."""
 
@@ -34,8 +37,12 @@ BYTES = 32
 def options_of(environ: Mapping[str, str]) -> dict[str, Any]:
     """Give the options that the environment sets. An empty variable is not set.
 
-    :raises ConfigurationError: a variable begins with ``GATEKEY_`` and no option is known by it.
+    Others whose names begin with ``GATEKEY_`` are left alone: Kubernetes sets some of its own, such
+    as ``GATEKEY_PORT``, for a service that is called so.
+
+    :raises ConfigurationError: no variable is set, or the name of one is nearly that of another.
     """
+    known = [*TEXTS, *LISTS]
     options: dict[str, Any] = {}
     for name, value in environ.items():
         if not name.startswith(PREFIX) or not value.strip():
@@ -45,9 +52,14 @@ def options_of(environ: Mapping[str, str]) -> dict[str, Any]:
             options[TEXTS[own]] = value.strip()
         elif own in LISTS:
             options[LISTS[own]] = value.replace(",", " ").split()
+        elif near := get_close_matches(own, known, 1, NEAR):
+            raise ConfigurationError(
+                f"The variable {name!r:.80} is none of a guard's; {PREFIX}{near[0]} is. Mend its "
+                "name, or name it otherwise."
+            )
     if not options:
-        known = ", ".join(PREFIX + name for name in (*TEXTS, *LISTS))
-        raise ConfigurationError(f"No variable of a guard is set; set some of {known}.")
+        shown = ", ".join(PREFIX + name for name in known)
+        raise ConfigurationError(f"No variable of a guard is set; set some of {shown}.")
     return options
 
 
