@@ -33,6 +33,7 @@ from gatekey.guard.base import FORM, mark_of, marked, tokens_of, unguarded
 from gatekey.guard.door import access_of, field_of, is_short
 from gatekey.guard.given import app_of, names_of
 from gatekey.guard.loop import answered, decided
+from gatekey.guard.pending import PENDING, Pending, installed_twice, not_installed
 from gatekey.guard.routes import Asked
 
 if TYPE_CHECKING:
@@ -45,8 +46,22 @@ T = TypeVar("T")
 _Key: Any = getattr(web, "RequestKey", None)
 DECIDED: Any = "gatekey" if _Key is None else _Key("gatekey", object)
 """The key of a request under which is what was decided about it."""
+TO_SET: Any = PENDING if _Key is None else _Key(PENDING, Pending)
+"""The one under which is what the answer must set."""
 
-__all__ = ["Access", "Guard"]
+__all__ = ["Access", "Guard", "Refused"]
+
+
+class Refused(web.HTTPException):
+    """A log-out was refused; aiohttp answers it as any of its own exceptions."""
+
+    def __init__(self, decision: _Decision) -> None:
+        """Take what was decided."""
+        answer = Answer.of(decision)
+        self.status_code = answer.status
+        super().__init__(headers=CIMultiDict(answer.headers), text=answer.body.decode())
+        self.headers["Content-Type"] = "application/problem+json"  # without a charset
+        self.error = decision.error
 
 
 class Guard(door.Guard):
@@ -74,6 +89,8 @@ class Guard(door.Guard):
         """
         app_of(app, web.Application, "aiohttp.web.Application")
         names = names_of(public, "public")
+        if _add_headers in app.on_response_prepare:
+            raise installed_twice()
         for route in self.own_routes(prefix):
             app.router.add_route(route.method, route.path, self._own(route), name=route.name)
 
@@ -107,7 +124,9 @@ class Guard(door.Guard):
         """
         client = request.headers.get("User-Agent")
         about = {"scopes": scopes, "claims": claims, "client": client, "meta": meta}
+        pending = _pending_of(request)
         decision = await STORES.run(self._log_in, request_of(request), subject, **about)
+        pending.add(decision.headers, is_log_in=True)
         _set(response, decision)
         return tokens_of(decision)
 
@@ -116,11 +135,14 @@ class Guard(door.Guard):
     ) -> web.StreamResponse:
         """End the session of the request, and give the response, which clears its cookies.
 
-        Without a session, or if the request is not of a page of this service, a refusal.
+        :raises Refused: there is no session, or the request is not of a page of this service:
+            aiohttp answers the refusal.
         """
+        pending = _pending_of(request)
         decision = await STORES.run(self._log_out, request_of(request))
         if not decision.is_allowed:
-            return response_of(Answer.of(decision))
+            raise Refused(decision)
+        pending.add(decision.headers)
         _set(response, decision)
         return response
 
@@ -129,8 +151,10 @@ class Guard(door.Guard):
 
         Only browsers of before 2023 need it, where the form's route is ``public(own_pages=True)``.
         """
+        pending = _pending_of(request)
         token, set_cookie = self._core.form_token(request_of(request))
         if set_cookie is not None:
+            pending.add([("Set-Cookie", set_cookie)])
             response.headers.add("Set-Cookie", set_cookie)
         return token
 
@@ -171,6 +195,7 @@ class Guard(door.Guard):
         return cast("type[web.View]", marked(own, demand))
 
     async def _refusal(self, request: web.Request, demand: _Demand) -> web.Response | None:
+        _check_installed(request)
         decision = await decided(self, request_of(request, await self._field(request)), demand)
         request[DECIDED] = decision
         return None if decision.is_allowed else response_of(Answer.of(decision))
@@ -219,6 +244,28 @@ def response_of(answer: Answer) -> web.Response:
     )
 
 
+def _check_installed(request: web.Request) -> None:
+    """Look whether a guard is installed.
+
+    :raises ConfigurationError: none is.
+    """
+    if not any(_add_headers in app.on_response_prepare for app in request.match_info.apps):
+        raise not_installed("call `auth.install(app)`")
+
+
+def _pending_of(request: web.Request) -> Pending:
+    """Give what the answer must set.
+
+    :raises UsageError: it has begun, or no guard is installed.
+    """
+    _check_installed(request)
+    pending: Pending | None = request.get(TO_SET)
+    if pending is None:
+        pending = request[TO_SET] = Pending()
+    pending.check()
+    return pending
+
+
 def _set(response: web.StreamResponse, decision: _Decision) -> None:
     for name, value in cookies_of(decision.headers):
         response.headers.add(name, value)
@@ -226,6 +273,14 @@ def _set(response: web.StreamResponse, decision: _Decision) -> None:
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Add what goes with an answer: the names of `Vary` to the application's own, and rates."""
+    pending: Pending | None = request.get(TO_SET)
+    if pending is None:
+        pending = request[TO_SET] = Pending()
+    added = pending.leaving(response.status, response.headers.getall("Set-Cookie", []))
+    if added is not None:
+        response.headers["Cache-Control"] = "no-store"
+        for value in added:
+            response.headers.add("Set-Cookie", value)
     decision: _Decision | None = request.get(DECIDED)
     for name, value in () if decision is None else decision.headers:
         if name == "Vary":

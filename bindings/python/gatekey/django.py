@@ -42,6 +42,7 @@ from gatekey.guard.door import access_of, is_short
 from gatekey.guard.former import looked_up
 from gatekey.guard.given import names_of
 from gatekey.guard.loop import decided
+from gatekey.guard.pending import PENDING, Pending, not_installed
 from gatekey.guard.routes import Asked
 
 if TYPE_CHECKING:
@@ -55,7 +56,20 @@ T = TypeVar("T")
 DECIDED = "_gatekey"
 """The attribute of a request that holds what was decided about it."""
 
-__all__ = ["Access", "Guard", "GuardMiddleware"]
+OF_GATEKEY = ("gatekey.django.GuardMiddleware", "gatekey.drf.GuardMiddleware")
+"""The names of the middleware in `settings.MIDDLEWARE`."""
+
+__all__ = ["Access", "Guard", "GuardMiddleware", "Refused"]
+
+
+class Refused(Exception):  # noqa: N818 - it is an answer
+    """A log-out was refused; the middleware answers it."""
+
+    def __init__(self, decision: _Decision) -> None:
+        """Take what was decided."""
+        super().__init__(f"refused with {decision.status}")
+        self.answer = Answer.of(decision)
+        self.error = decision.error
 
 
 class Guard(door.Guard):
@@ -100,22 +114,27 @@ class Guard(door.Guard):
         :param claims: what else they say.
         :param meta: the program's own notes.
         """
+        pending = _pending_of(request)
         client = request.META.get("HTTP_USER_AGENT")
         own = request_of(request)
         decision = self._log_in(
             own, subject, scopes=scopes, claims=claims, client=client, meta=meta
         )
+        pending.add(decision.headers, is_log_in=True)
         _set(response, cookies_of(decision.headers))
         return tokens_of(decision)
 
     def log_out(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         """End the session of the request, and give the response, which clears its cookies.
 
-        Without a session, or if the request is not of a page of this service, a refusal.
+        :raises Refused: there is no session, or the request is not of a page of this service: the
+            middleware answers the refusal.
         """
+        pending = _pending_of(request)
         decision = self._log_out(request_of(request))
         if not decision.is_allowed:
-            return response_of(Answer.of(decision))
+            raise Refused(decision)
+        pending.add(decision.headers)
         _set(response, cookies_of(decision.headers))
         return response
 
@@ -124,8 +143,11 @@ class Guard(door.Guard):
 
         Only browsers of before 2023 need it, where the form's route is ``public(own_pages=True)``.
         """
+        pending = _pending_of(request)
         token, set_cookie = self._core.form_token(request_of(request))
-        _set(response, [] if set_cookie is None else [("Set-Cookie", set_cookie)])
+        cookies = [] if set_cookie is None else [("Set-Cookie", set_cookie)]
+        pending.add(cookies)
+        _set(response, cookies)
         return token
 
     # ---- how ----
@@ -156,6 +178,7 @@ class Guard(door.Guard):
     def _sync(self, call: Callable[..., Any], demand: _Demand) -> Callable[..., Any]:
         @wraps(call)
         def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            check_installed(request)
             decision = self._decide(request_of(request, self.csrf_form_field), demand)
             setattr(request, DECIDED, (decision, demand))
             if not decision.is_allowed:
@@ -167,6 +190,7 @@ class Guard(door.Guard):
     def _async(self, call: Callable[..., Any], demand: _Demand) -> Callable[..., Any]:
         @wraps(call)
         async def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            check_installed(request)
             decision = await decided(self, request_of(request, self.csrf_form_field), demand)
             setattr(request, DECIDED, (decision, demand))
             if not decision.is_allowed:
@@ -228,8 +252,18 @@ class GuardMiddleware:
             raise ImproperlyConfigured(str(unguarded(without)))
 
     def __call__(self, request: HttpRequest) -> Any:
-        """Pass it on."""
-        return self._inner(request)
+        """Pass it on, and see that its answer sets the cookies of a log-in or log-out."""
+        setattr(request, PENDING, Pending())
+        if iscoroutinefunction(self):
+            return self._waiting(request)
+        return _leaving(request, self._inner(request))
+
+    async def _waiting(self, request: HttpRequest) -> Any:
+        return _leaving(request, await self._inner(request))
+
+    def process_exception(self, _request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer a refusal."""
+        return response_of(exception.answer) if isinstance(exception, Refused) else None
 
     def process_view(
         self, request: HttpRequest, view: Any, _args: Any, _kwargs: Any
@@ -275,6 +309,40 @@ def _is_public(name: str, public: frozenset[str]) -> bool:
         return True
     namespaces = name.split(":")[:-1]
     return any(f"{':'.join(namespaces[:n])}:*" in public for n in range(1, len(namespaces) + 1))
+
+
+def check_installed(request: HttpRequest) -> None:
+    """Look whether the middleware is there.
+
+    :raises ConfigurationError: it is not.
+    """
+    if hasattr(request, PENDING) or any(name in settings.MIDDLEWARE for name in OF_GATEKEY):
+        return
+    raise not_installed(f'add "{OF_GATEKEY[0]}" to the setting MIDDLEWARE, as its first')
+
+
+def _pending_of(request: HttpRequest) -> Pending:
+    """Give what the answer must set.
+
+    :raises UsageError: it has begun, or the middleware is not there.
+    """
+    own: Any = getattr(request, "_request", request)  # DRF's has one of Django's
+    check_installed(own)
+    # A request of a test has not passed the middleware.
+    pending: Pending = own.__dict__.setdefault(PENDING, Pending())
+    pending.check()
+    return pending
+
+
+def _leaving(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Add the cookies that are missing to an answer."""
+    pending: Pending = getattr(request, PENDING)
+    there = [cookie.OutputString() for cookie in response.cookies.values()]
+    added = pending.leaving(response.status_code, there)
+    if added is not None:
+        response["Cache-Control"] = "no-store"
+        _set(response, (("Set-Cookie", value) for value in added))
+    return response
 
 
 def request_of(request: HttpRequest, field: str | None = None) -> _Request:

@@ -28,7 +28,13 @@ from rest_framework.permissions import BasePermission
 
 from gatekey import django
 from gatekey._core import Access
-from gatekey.django import DECIDED, GuardMiddleware, request_of, response_of
+from gatekey.django import (
+    DECIDED,
+    GuardMiddleware,
+    check_installed,
+    request_of,
+    response_of,
+)
 from gatekey.exceptions import ConfigurationError, InactiveTokenError
 from gatekey.guard.answer import Answer, joined
 from gatekey.guard.base import MARK, mark_of
@@ -206,6 +212,7 @@ class Guard(django.Guard):
         own: Any = request._request
         found: tuple[_Decision, _Demand] | None = getattr(own, DECIDED, None)
         if found is None or found[1] is not demand:
+            check_installed(own)
             found = self._decide(request_of(own, self.csrf_form_field), demand), demand
             setattr(own, DECIDED, found)
             _with(view, found[0])

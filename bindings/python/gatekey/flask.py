@@ -21,14 +21,16 @@ from inspect import isclass, iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flask import Blueprint, Flask, Response, after_this_request, current_app, g, request
+from werkzeug.exceptions import HTTPException
 
 from gatekey._core import Access, _Request
 from gatekey.exceptions import ConfigurationError
 from gatekey.guard import door
-from gatekey.guard.answer import Answer, cookies_of, joined
+from gatekey.guard.answer import NO_STORE, Answer, cookies_of, joined
 from gatekey.guard.base import FORM, mark_of, marked, tokens_of, unguarded
 from gatekey.guard.door import LONGEST_FORM, access_of
 from gatekey.guard.given import app_of, names_of
+from gatekey.guard.pending import PENDING, Pending, installed_twice, not_installed
 from gatekey.guard.routes import Asked
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from gatekey.guard.routes import OwnRoute
 
 T = TypeVar("T")
+EXTENSION = "gatekey"
+"""The name in `app.extensions` of the guard that is installed."""
 DECIDED = "_gatekey"
 """The name in `flask.g` of what was decided about a request."""
 
@@ -72,6 +76,8 @@ class Guard(door.Guard):
         """
         app_of(app, Flask, "flask.Flask")
         names = names_of(public, "public")
+        if EXTENSION in app.extensions:
+            raise installed_twice()
         for route in self.own_routes(prefix):
             self._add(app, route)
         self._app = app
@@ -81,8 +87,14 @@ class Guard(door.Guard):
 
         def doors(environ: Any, start_response: Any) -> Any:
             seen.check()
-            return inner(environ, start_response)
+            pending = environ[PENDING] = Pending()
 
+            def starting(status: str, headers: Any, *more: Any) -> Any:
+                return start_response(status, _leaving(status, headers, pending), *more)
+
+            return inner(environ, starting)
+
+        app.extensions[EXTENSION] = self
         app.wsgi_app = doors  # type: ignore[method-assign]
 
     def log_in(
@@ -100,22 +112,27 @@ class Guard(door.Guard):
         :param claims: what else they say.
         :param meta: the program's own notes.
         """
+        pending = _pending()
         own = _Request.of_wsgi(request.environ)
         client = request.headers.get("User-Agent")
         decision = self._log_in(
             own, subject, scopes=scopes, claims=claims, client=client, meta=meta
         )
+        pending.add(decision.headers, is_log_in=True)
         _set(response, decision)
         return tokens_of(decision)
 
     def log_out(self, response: Response) -> Response:
         """End the session of the request, and give the response, which clears its cookies.
 
-        Without a session, or if the request is not of a page of this service, a refusal.
+        :raises HTTPException: there is no session, or the request is not of a page of this
+            service: Flask answers the refusal.
         """
+        pending = _pending()
         decision = self._log_out(_Request.of_wsgi(request.environ))
         if not decision.is_allowed:
-            return response_of(Answer.of(decision))
+            raise HTTPException(response=response_of(Answer.of(decision)))
+        pending.add(decision.headers)
         _set(response, decision)
         return response
 
@@ -124,8 +141,10 @@ class Guard(door.Guard):
 
         Only browsers of before 2023 need it, where the form's route is ``public(own_pages=True)``.
         """
+        pending = _pending()
         token, set_cookie = self._core.form_token(_Request.of_wsgi(request.environ))
         if set_cookie is not None:
+            pending.add([("Set-Cookie", set_cookie)])
             response.headers.add("Set-Cookie", set_cookie)
         return token
 
@@ -145,6 +164,8 @@ class Guard(door.Guard):
 
         @wraps(call)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
+            if EXTENSION not in current_app.extensions:
+                raise not_installed("call `auth.install(app)`")
             decision = self._decide(self._request(), demand)
             setattr(g, DECIDED, decision)
             if not decision.is_allowed:
@@ -246,6 +267,31 @@ def response_of(answer: Answer) -> Response:
     for name, value in answer.headers:
         response.headers.add(name, value)
     return response
+
+
+def _pending() -> Pending:
+    """Give what the answer to this request must set.
+
+    :raises UsageError: it has begun, or no guard is installed.
+    """
+    if EXTENSION not in current_app.extensions:
+        raise not_installed("call `auth.install(app)`")
+    # Without a server, in a `test_request_context`, there is none yet.
+    pending: Pending = request.environ.setdefault(PENDING, Pending())
+    pending.check()
+    return pending
+
+
+def _leaving(
+    status: str, headers: list[tuple[str, str]], pending: Pending
+) -> list[tuple[str, str]]:
+    """Add the cookies that are missing to the headers of an answer."""
+    there = [value for name, value in headers if name.lower() == "set-cookie"]
+    added = pending.leaving(int(status[:3]), there)
+    if added is None:
+        return headers
+    kept = [pair for pair in headers if pair[0].lower() != "cache-control"]
+    return [*kept, NO_STORE, *(("Set-Cookie", value) for value in added)]
 
 
 def _set(response: Response, decision: _Decision) -> None:

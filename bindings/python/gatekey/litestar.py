@@ -29,11 +29,12 @@ from litestar.response.base import ASGIResponse
 from gatekey._core import Access, _Request
 from gatekey.aio.pool import STORES
 from gatekey.guard import base
-from gatekey.guard.answer import Answer, cookies_of, with_headers
+from gatekey.guard.answer import Answer, with_headers
 from gatekey.guard.base import FORM, tokens_of, unguarded
 from gatekey.guard.door import access_of, field_of, is_short
 from gatekey.guard.given import names_of
 from gatekey.guard.loop import answered, decided
+from gatekey.guard.pending import PENDING, Pending, installed_twice, not_installed, with_cookies
 from gatekey.guard.routes import Asked
 from gatekey.oauth.options import text
 
@@ -55,8 +56,6 @@ if TYPE_CHECKING:
 
 DECIDED = "gatekey"
 """The member of a scope that holds what was decided about it."""
-COOKIES = "gatekey.cookies"
-"""The one that holds the headers which the answer sets cookies with."""
 OF_LITESTAR = ("litestar._openapi.plugin", "litestar.openapi.plugins", "litestar.routes.http")
 """Where Litestar makes handlers of its own: of the API's document, and those for OPTIONS."""
 
@@ -86,6 +85,8 @@ class _Requires:
     async def __call__(self, connection: _Connection, _: BaseRouteHandler) -> None:
         """Decide."""
         own = self.guard
+        if PENDING not in connection.scope:
+            raise not_installed("give it to the application, `Litestar(plugins=[auth.plugin()])`")
         decision = await decided(own, await own._request(connection), self.demand)
         scope: Any = connection.scope
         scope.setdefault(DECIDED, [])[:] = [decision]
@@ -160,9 +161,10 @@ class Guard(base.Guard):
         """
         client = request.headers.get("user-agent")
         about = {"scopes": scopes, "claims": claims, "client": client, "meta": meta}
+        pending = _pending_of(request.scope)
         own = _Request.of_asgi(cast("Any", request.scope))
         decision = await STORES.run(self._log_in, own, subject, **about)
-        _set(request.scope, cookies_of(decision.headers))
+        pending.add(decision.headers, is_log_in=True)
         return tokens_of(decision)
 
     async def log_out(self, request: _Connection) -> None:
@@ -170,19 +172,21 @@ class Guard(base.Guard):
 
         :raises Refused: there is none, or the request is not of a page of this service.
         """
+        pending = _pending_of(request.scope)
         own = _Request.of_asgi(cast("Any", request.scope))
         decision = await STORES.run(self._log_out, own)
         if not decision.is_allowed:
             raise Refused(decision)
-        _set(request.scope, cookies_of(decision.headers))
+        pending.add(decision.headers)
 
     def form_token(self, request: _Connection) -> str:
         """Give the CSRF token of a page with a log-in form; the answer sets its cookie.
 
         Only browsers of before 2023 need it, where the form's route is ``public(own_pages=True)``.
         """
+        pending = _pending_of(request.scope)
         token, set_cookie = self._core.form_token(_Request.of_asgi(cast("Any", request.scope)))
-        _set(request.scope, [] if set_cookie is None else [("Set-Cookie", set_cookie)])
+        pending.add([] if set_cookie is None else [("Set-Cookie", set_cookie)])
         return token
 
     # ---- how ----
@@ -230,6 +234,8 @@ class _Plugin(InitPluginProtocol):
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         """Add it."""
+        if any(isinstance(one, _Plugin) and one is not self for one in app_config.plugins):
+            raise installed_twice()
         own = [self._guard._own(route) for route in self._guard.own_routes(self._prefix)]
         app_config.route_handlers = [*app_config.route_handlers, *own]
         handler: Any = answer_refusal
@@ -253,6 +259,7 @@ class _Plugin(InitPluginProtocol):
     def _doors(self, app: Any) -> Any:
         async def doors(scope: Any, receive: Any, send: Any) -> None:
             self._check(scope["litestar_app"])
+            scope.setdefault(PENDING, Pending())
             await app(scope, receive, send)
 
         return doors
@@ -304,9 +311,17 @@ def _is_small(request: Request[Any, Any, Any]) -> bool:
     return is_short(length)
 
 
-def _set(scope: Scope, headers: list[tuple[str, str]]) -> None:
+def _pending_of(scope: Scope) -> Pending:
+    """Give what the answer must set.
+
+    :raises UsageError: it has begun, or no guard is installed.
+    """
     own: Any = scope
-    own.setdefault(COOKIES, []).extend(headers)
+    pending: Pending | None = own.get(PENDING)
+    if pending is None:
+        raise not_installed("give it to the application, `Litestar(plugins=[auth.plugin()])`")
+    pending.check()
+    return pending
 
 
 async def _add_headers(message: Message, scope: Scope) -> None:
@@ -316,9 +331,8 @@ async def _add_headers(message: Message, scope: Scope) -> None:
         return
     kept: Any = scope
     headers = list(own.get("headers", ()))
-    headers += [
-        (name.lower().encode("latin-1"), value.encode("latin-1"))
-        for name, value in kept.get(COOKIES, ())
-    ]
     decision = last_of(scope)
-    own["headers"] = headers if decision is None else with_headers(headers, decision)
+    if decision is not None:
+        headers = with_headers(headers, decision)
+    pending: Pending | None = kept.get(PENDING)
+    own["headers"] = headers if pending is None else with_cookies(headers, own["status"], pending)

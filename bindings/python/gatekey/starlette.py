@@ -36,6 +36,7 @@ from gatekey.guard.base import FORM, mark_of, marked, tokens_of, unguarded
 from gatekey.guard.door import access_of, field_of, is_short
 from gatekey.guard.given import app_of, names_of
 from gatekey.guard.loop import answered, decided
+from gatekey.guard.pending import PENDING, Pending, installed_twice, not_installed, with_cookies
 from gatekey.guard.routes import Asked
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 DECIDED = "gatekey"
 """The member of a scope that holds what was decided about it."""
+INSTALLED = "_gatekey"
+"""The attribute of an application that has a guard."""
 
 __all__ = ["Access", "Guard", "Refused"]
 
@@ -110,11 +113,19 @@ class Guard(door.Guard):
         """
         app_of(app, Starlette, "starlette.applications.Starlette")
         names = names_of(public, "public")
+        if getattr(app, INSTALLED, False):
+            raise installed_twice()
+        if app.middleware_stack is not None:
+            raise ConfigurationError("The application runs already: install the guard before that.")
         handler: Any = answer_refusal
         app.add_exception_handler(Refused, handler)
         own = [self._own(route) for route in self.own_routes(prefix)]
         app.router.routes.extend(own)
-        app.add_middleware(_Doors, guard=self, root=app, public=names)
+        setattr(app, INSTALLED, True)
+        # Outside of everything, so that no answer is made without it: the one after an exception.
+        build: Any = app.build_middleware_stack
+        outside: Any = app
+        outside.build_middleware_stack = lambda: _Doors(build(), self, app, names)
 
     async def log_in(
         self,
@@ -134,8 +145,10 @@ class Guard(door.Guard):
         """
         client = connection.headers.get("user-agent")
         about = {"scopes": scopes, "claims": claims, "client": client, "meta": meta}
+        pending = _pending_of(connection.scope)
         request = _Request.of_asgi(connection.scope)
         decision = await STORES.run(self._log_in, request, subject, **about)
+        pending.add(decision.headers, is_log_in=True)
         _set(response, decision)
         return tokens_of(decision)
 
@@ -144,10 +157,12 @@ class Guard(door.Guard):
 
         :raises Refused: it is missing, or the request is not of a page of this service.
         """
+        pending = _pending_of(connection.scope)
         request = _Request.of_asgi(connection.scope)
         decision = await STORES.run(self._log_out, request)
         if not decision.is_allowed:
             raise Refused(decision)
+        pending.add(decision.headers)
         _set(response, decision)
 
     def form_token(self, connection: HTTPConnection, response: Response) -> str:
@@ -155,8 +170,11 @@ class Guard(door.Guard):
 
         Only browsers of before 2023 need it, where the form's route is ``public(own_pages=True)``.
         """
+        pending = _pending_of(connection.scope)
         token, set_cookie = self._core.form_token(_Request.of_asgi(connection.scope))
-        _extend(response, [] if set_cookie is None else [("Set-Cookie", set_cookie)])
+        cookies = [] if set_cookie is None else [("Set-Cookie", set_cookie)]
+        pending.add(cookies)
+        _extend(response, cookies)
         return token
 
     # ---- how ----
@@ -171,6 +189,8 @@ class Guard(door.Guard):
     async def _decided(
         self, scope: Scope, demand: _Demand, csrf_field: str | None = None
     ) -> _Decision:
+        if PENDING not in scope:
+            raise not_installed("call `auth.install(app)`")
         decision = await decided(self, _Request.of_asgi(scope, csrf_field), demand)
         scope.setdefault(DECIDED, [])[:] = [(decision, demand)]  # a websocket asks often
         return decision
@@ -333,6 +353,18 @@ def _connection_of(scope: Scope, receive: Receive, send: Send) -> HTTPConnection
     return Request(scope, receive, send)
 
 
+def _pending_of(scope: Scope) -> Pending:
+    """Give what the answer must set.
+
+    :raises UsageError: it has begun, or no guard is installed.
+    """
+    pending: Pending | None = scope.get(PENDING)
+    if pending is None:
+        raise not_installed("call `auth.install(app)`")
+    pending.check()
+    return pending
+
+
 def last_of(scope: Scope) -> _Decision | None:
     """Give what was last decided about a scope."""
     found: list[tuple[_Decision, _Demand]] = scope.get(DECIDED) or []
@@ -417,11 +449,16 @@ class _Doors:
         self._check()
         found: list[tuple[_Decision, _Demand]] = []
         scope[DECIDED] = found
+        pending = scope[PENDING] = Pending()
 
         async def sending(message: Message) -> None:
-            if found and message["type"].endswith("response.start"):
-                headers = message.get("headers", ())
-                message = {**message, "headers": with_headers(list(headers), found[-1][0])}
+            is_start = message["type"].endswith("response.start")
+            if is_start or message["type"] == "websocket.accept":
+                headers = list(message.get("headers", ()))
+                if found and is_start:
+                    headers = with_headers(headers, found[-1][0])
+                headers = with_cookies(headers, message.get("status", 101), pending)
+                message = {**message, "headers": headers}
             await send(message)
 
         await self._app(scope, receive, sending)

@@ -162,7 +162,8 @@ def test_demands(name: str, demands: dict[str, Any], wanted: type[Exception], sa
 
 @pytest.mark.parametrize("name", DOORS)
 def test_what_is_guarded_and_opened(name: str) -> None:
-    auth = DOORS[name]("memory:")
+    door_class = DOORS[name]
+    auth = door_class("memory:")
     for scope in (5, ["a"], None):
         said = f"each scope of `requires` must be a str, one after the other, not {type(scope).__name__}"
         refused(lambda scope=scope: auth.requires(scope), TypeError, said)  # type: ignore[misc]
@@ -182,9 +183,7 @@ def test_what_is_guarded_and_opened(name: str) -> None:
         refused(lambda: auth.requires()(5), TypeError, "`auth.view(...)`")
         refused(lambda: auth.view()(5), TypeError, "guards a view, not int")
         refused(lambda: auth.public_view("x"), TypeError, "guards a view, not str")
-        refused(
-            lambda: gatekey.drf.Guard("memory:", user=5), TypeError, "`user` must be a function"
-        )  # type: ignore[arg-type]
+        refused(lambda: door_class("memory:", user=5), TypeError, "`user` must be a function")
     if hasattr(auth, "guarded"):
         refused(lambda: auth.guarded(5), TypeError, "an ASGI application is wanted, not int")
     if name in ("django", "aiohttp"):
@@ -239,11 +238,8 @@ def test_the_environment() -> None:
         ("PUBLIC_URI", "PUBLIC_URL"),
     ):
         said = f"The variable 'GATEKEY_{wrong}' is none of a guard's; GATEKEY_{meant} is."
-        refused(
-            lambda wrong=wrong: Guard.from_env(own | {f"GATEKEY_{wrong}": "x"}),
-            ConfigurationError,
-            said,
-        )  # type: ignore[misc]
+        given = own | {f"GATEKEY_{wrong}": "x"}
+        refused(lambda given=given: Guard.from_env(given), ConfigurationError, said)  # type: ignore[misc]
         Guard.from_env(own | {f"GATEKEY_{wrong}": " "})
     # What Kubernetes and others set is left alone.
     for name in (
