@@ -18,12 +18,14 @@ whole application, of websockets and mounted applications, too.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any, cast
 
 from litestar import Request, Response, WebSocket
 from litestar.exceptions import WebSocketException
 from litestar.handlers import HTTPRouteHandler
-from litestar.plugins import InitPluginProtocol
+from litestar.openapi.spec import Components, Reference, SecurityScheme
+from litestar.plugins import InitPluginProtocol, ReceiveRoutePlugin
 from litestar.response.base import ASGIResponse
 
 from gatekey._core import Access, _Request
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from litestar.config.app import AppConfig
     from litestar.connection import ASGIConnection
     from litestar.handlers.base import BaseRouteHandler
+    from litestar.routes import BaseRoute
     from litestar.types import Message, Scope
     from typing_extensions import Unpack
 
@@ -225,7 +228,7 @@ class Guard(base.Guard):
         )(handler)
 
 
-class _Plugin(InitPluginProtocol):
+class _Plugin(InitPluginProtocol, ReceiveRoutePlugin):
     """Adds what a guard needs when an application is made."""
 
     def __init__(self, guard: Guard, prefix: str, public: frozenset[str]) -> None:
@@ -236,6 +239,14 @@ class _Plugin(InitPluginProtocol):
         """Add it."""
         if any(isinstance(one, _Plugin) and one is not self for one in app_config.plugins):
             raise installed_twice()
+        if app_config.openapi_config is not None:
+            # A copy: another application may have the same.
+            config = app_config.openapi_config = copy(app_config.openapi_config)
+            given = config.components
+            config.components = [
+                *(given if isinstance(given, list) else [given]),
+                Components(security_schemes=_schemes(self._guard)),
+            ]
         own = [self._guard._own(route) for route in self._guard.own_routes(self._prefix)]
         app_config.route_handlers = [*app_config.route_handlers, *own]
         handler: Any = answer_refusal
@@ -244,6 +255,18 @@ class _Plugin(InitPluginProtocol):
         app_config.on_startup.append(cast("Any", self._check))
         app_config.middleware = [self._doors, *app_config.middleware]
         return app_config
+
+    def receive_route(self, route: BaseRoute) -> None:
+        """Have the document of the API say what each handler requires."""
+        own: Any = route
+        for handler in getattr(own, "route_handlers", ()):
+            guards = [guard for guard in _guards_of(handler) if not guard.demand.is_public]
+            found: list[dict[str, list[str]]] = []
+            for at, guard in enumerate(guards):
+                more = guard.guard.requirements(guard.demand)
+                found = _both(found, more) if at else more
+            if found:
+                handler.security = [*(handler.security or ()), *found]
 
     def _check(self, app: Litestar) -> None:
         """Look at all handlers, again when there are more.
@@ -270,11 +293,40 @@ def _without(app: Litestar, public: frozenset[str]) -> Iterator[str]:
     for route in app.routes:
         own: Any = route
         for handler in getattr(own, "route_handlers", None) or [own.route_handler]:
-            layers = (guard for layer in handler.ownership_layers for guard in layer.guards or ())
-            is_guarded = any(isinstance(guard, _Requires) for guard in layers)
+            is_guarded = bool(_guards_of(handler))
             is_of_litestar = getattr(handler.fn, "__module__", "") in OF_LITESTAR
             if not (is_guarded or is_of_litestar or handler.name in public):
                 yield f"{route.path} ({handler.fn.__name__})"
+
+
+def _guards_of(handler: Any) -> list[_Requires]:
+    """Give the guards of a handler and of what it is in."""
+    layers = (guard for layer in handler.ownership_layers for guard in layer.guards or ())
+    return [guard for guard in layers if isinstance(guard, _Requires)]
+
+
+def _schemes(guard: Guard) -> dict[str, SecurityScheme | Reference]:
+    found: dict[str, SecurityScheme | Reference] = {}
+    for name, about in guard.schemes().items():
+        found[name] = SecurityScheme(
+            type=about["type"],
+            scheme=about.get("scheme"),
+            name=about.get("name"),
+            security_scheme_in=about.get("in"),
+        )
+    return found
+
+
+def _both(
+    first: list[dict[str, list[str]]], second: list[dict[str, list[str]]]
+) -> list[dict[str, list[str]]]:
+    """Give what meets two guards: the same credential, with the scopes of both."""
+    return [
+        {name: [*own[name], *(one for one in other[name] if one not in own[name])] for name in own}
+        for own in first
+        for other in second
+        if own.keys() == other.keys()
+    ]
 
 
 def last_of(scope: Scope) -> _Decision | None:

@@ -294,6 +294,7 @@ class OfFastApi(Door):
 
 class OfLitestar(Door):
     guard_class = gatekey.litestar.Guard
+    document: Any = None
 
     def build(self) -> None:
         handlers = [self.route(path, self.requires(demand)) for path, demand in ROUTES.items()]
@@ -313,7 +314,7 @@ class OfLitestar(Door):
         self.app: Any = Litestar(
             [*handlers, *self.more()],
             plugins=[self.guard.plugin()],
-            openapi_config=None,
+            openapi_config=self.document,
             logging_config=None,
         )
 
@@ -472,12 +473,9 @@ class OfDrf(OfDjango):
             self.seen(path)
             return Response(shown(self.guard.access(request._request)))
 
-        members = {
+        members = dict.fromkeys(("get", "post", "options"), handle) | {
             "authentication_classes": [self.guard.authentication],
             "permission_classes": [guarding],
-            "get": handle,
-            "post": handle,
-            "options": handle,
         }
         view: Any = type("View", (APIView,), members)
         return url_path(path[1:], view.as_view(), name=path[1:])

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from guard_doors import OfDrf, OfFastApi
+from guard_doors import OfDrf, OfFastApi, OfLitestar
+from litestar import Litestar, Router, get
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
 from openapi_spec_validator import validate
+
+import gatekey.litestar
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +44,61 @@ def test_fastapi(tmp_path: Path) -> None:
     door = OfFastApi(tmp_path)
     check(door.app.openapi())
     door.world.close()
+
+
+class Documented(OfLitestar):
+    document = OpenAPIConfig("shop", "1")
+
+
+def test_litestar(tmp_path: Path) -> None:
+    door = Documented(tmp_path)
+    document = door.app.openapi_schema.to_schema()
+    check(document)
+    assert set(document["paths"]) >= {"/orders", "/public"}
+    assert not [path for path in document["paths"] if path.startswith(("/auth", "/.well-known"))]
+    door.world.close()
+
+
+def test_litestar_layers_pairs_and_schemes_of_the_program() -> None:
+    auth = gatekey.litestar.Guard("memory:", issuer="https://shop.example", cookies=True)
+
+    def route(path: str, *guards: Any) -> Any:
+        async def handler() -> dict[str, str]:
+            return {}
+
+        return get(path, guards=list(guards))(handler)
+
+    pair = auth.requires("a", kinds=["api_key"], pair=["session"])
+    one = auth.requires("a", any_of=["b", "c"], kinds=["api_key"])
+    own = route("/own", auth.requires("b", kinds=["api_key"]))
+    within = Router("/in", route_handlers=[own, route("/open", auth.public())], guards=[one])
+    more = Components(security_schemes={"mtls": SecurityScheme(type="mutualTLS")})
+    config = OpenAPIConfig("shop", "1", components=more)
+    for _ in range(2):  # a configuration that applications share
+        app = Litestar(
+            [route("/pair", pair), within, route("/open", auth.public())],
+            plugins=[auth.plugin()],
+            openapi_config=config,
+        )
+    document = app.openapi_schema.to_schema()
+    validate(document)
+    paths = document["paths"]
+    assert paths["/pair"]["get"]["security"] == [
+        {"bearer": ["a"], "session": []},
+        {"apiKey": ["a"], "bearer": []},
+        {"apiKey": ["a"], "session": []},
+    ]
+    alternatives = [{name: ["a", scope]} for name in ("bearer", "apiKey") for scope in "bc"]
+    assert paths["/in/open"]["get"]["security"] == alternatives
+    assert paths["/in/own"]["get"]["security"] == [
+        {"bearer": ["a", "b"]},
+        {"bearer": ["a", "c", "b"]},
+        {"apiKey": ["a", "b"]},
+        {"apiKey": ["a", "c", "b"]},
+    ]
+    assert not paths["/open"]["get"].get("security")
+    assert set(document["components"]["securitySchemes"]) == {"mtls", "bearer", "apiKey", "session"}
+    assert config.components is more
 
 
 def test_drf_spectacular(tmp_path: Path) -> None:
