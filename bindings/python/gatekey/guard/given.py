@@ -133,7 +133,7 @@ def _instead_of(name: str, known: Iterable[str]) -> str:
     return own.get(name, "; there are " + ", ".join(known))
 
 
-def check_scopes(scopes: Iterable[object]) -> None:
+def check_scopes(scopes: Iterable[Any]) -> None:
     """Look at the scopes that a route is said to demand.
 
     :raises TypeError: one is none.
@@ -223,7 +223,7 @@ def _check_class(value: object, name: str, kinds: tuple[type, ...], wanted: str)
     raise of_type(value, name, wanted)
 
 
-def _check_function(value: object, name: str) -> None:
+def _check_function(value: Any, name: str) -> None:
     if value is None:
         return
     if not callable(value):
