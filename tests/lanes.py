@@ -97,6 +97,7 @@ def ffi(everything: bool) -> list[Lane]:
     lanes.append(shell("ffi cpp-service", "tests/ffi/cpp_service.sh"))
     requests = {"C_SERVICE_REQUESTS": "1000"} if everything else {}
     lanes.append(shell("ffi c-service", "tests/ffi/c_service.sh", **requests))
+    lanes.append(shell("ffi tsan", "tests/ffi/tsan.sh"))
     if everything:
         for cc, cxx in (("gcc", "g++"), ("clang", "clang++")):
             for c, cpp in (("c11", "c++17"), ("c17", "c++20"), ("c2x", "c++2b")):
