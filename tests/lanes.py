@@ -95,6 +95,10 @@ def ffi(everything: bool) -> list[Lane]:
     # PostgreSQL's log-ins, with examples/pg18-validator.
     lanes.append(pytest("ffi pg18", ROOT, "-q", "-rs", "-p", "no:cacheprovider", "tests/pg18"))
     lanes.append(shell("ffi cpp-service", "tests/ffi/cpp_service.sh"))
+    # nginx and others, with examples/proxies.
+    lanes.append(
+        pytest("ffi proxies", ROOT, "-q", "-rs", "-p", "no:cacheprovider", "tests/proxies")
+    )
     requests = {"C_SERVICE_REQUESTS": "1000"} if everything else {}
     lanes.append(shell("ffi c-service", "tests/ffi/c_service.sh", **requests))
     lanes.append(shell("ffi tsan", "tests/ffi/tsan.sh"))
@@ -120,12 +124,13 @@ def python() -> list[Lane]:
     )
     services = "../../tests/ffi/c_service.py ../../tests/ffi/cpp_service.py"
     servers = f"../../tests/servers ../../tests/rounds ../../tests/pg18 {services}"
-    ours = f". {examples} {servers} {lanes_py}"
+    proxies = "../../tests/proxies ../../examples/proxies"
+    ours = f". {examples} {servers} {proxies} {lanes_py}"
     ruff = f"{bin_folder}/ruff"
     stub_options = "--mypy-config-file ../pyproject.toml --allowlist stubtest.txt"
     lines = {
         "python types": f"{mypy} -p gatekey; {mypy} tests {examples} {server}; {mypy} {lanes_py}; "
-        f"{mypy} {services}; {mypy} ../../tests/pg18",
+        f"{mypy} {services}; {mypy} ../../tests/pg18; {mypy} {proxies} {server}",
         # As VS Code has it.
         "python pyright": f"{PYTHON} -m pyright --pythonpath {PYTHON} {examples}",
         "python stubs": f"cd tests; {PYTHON} -m mypy.stubtest gatekey {stub_options}",

@@ -30,7 +30,7 @@ fn exists(test: &str) -> bool {
     let (file, name) = test.split_once("::").unwrap();
     let (file, head) = if let Some(module) = file.strip_prefix("python/") {
         (format!("bindings/python/tests/{module}.py"), format!("\ndef {name}("))
-    } else if file.starts_with("pg18/") {
+    } else if file.starts_with("pg18/") || file.starts_with("proxies/") {
         (format!("tests/{file}.py"), format!("\ndef {name}("))
     } else if Path::new(file).extension().is_some_and(|kind| kind == "c") {
         (format!("tests/{file}"), format!("\nstatic void {name}(void) {{"))

@@ -39,28 +39,32 @@ static void ask(struct asked *asked, struct MHD_Connection *connection, const ch
         peer->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
     asked->request = (gk_guard_request){.method = {method, strlen(method)},
                                         .path = {path, strlen(path)},
-                                        .headers = asked->headers};
-    if (getnameinfo(peer, size, asked->peer, sizeof asked->peer, NULL, 0, NI_NUMERICHOST) == 0)
+                                        .headers = asked->headers},
+    asked->peer[0] = 0; /* which is what a Unix socket is called */
+    if (peer->sa_family == AF_UNIX ||
+        getnameinfo(peer, size, asked->peer, sizeof asked->peer, NULL, 0, NI_NUMERICHOST) == 0)
         asked->request.peer = (gk_str){asked->peer, strlen(asked->peer)};
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, take_header, asked);
 }
 
+#define OF_TYPE(type) ((const char *const[]){"Content-Type", type, NULL})
+
 /* Answers a refusal as the guard has it, and what is allowed with the application's own. Where a
- * header cannot be added, MHD_NO closes the connection: half an answer is worse than none. `type`
- * and `cookie` are the application's own, or NULL. */
+ * header cannot be added, MHD_NO closes the connection: half an answer is worse than none. `own`
+ * are the application's: names and values by turns up to a NULL, or NULL. */
 static enum MHD_Result answer(struct MHD_Connection *connection, gk_guard_decision *decision,
-                              unsigned status, const char *type, const char *cookie, gk_str body) {
+                              unsigned status, const char *const *own, gk_str body) {
     const bool allowed = gk_guard_decision_is_allowed(decision);
     if (!allowed)
         status = gk_guard_decision_http_status(decision), body = gk_guard_decision_body(decision);
     struct MHD_Response *response = MHD_create_response_from_buffer(
         body.len, (void *)(uintptr_t)body.data, MHD_RESPMEM_MUST_COPY);
     enum MHD_Result done = response == NULL ? MHD_NO : MHD_YES;
-    if (done && allowed && type) done = MHD_add_response_header(response, "Content-Type", type);
-    if (done && allowed && cookie) done = MHD_add_response_header(response, "Set-Cookie", cookie);
+    for (; done && own && own[0] && own[1]; own += 2)
+        done = MHD_add_response_header(response, own[0], own[1]);
     for (size_t i = 0; done && i < gk_guard_decision_headers_len(decision); i++) {
-        const gk_header own = gk_guard_decision_header_at(decision, i);
-        done = MHD_add_response_header(response, own.name.data, own.value.data);
+        const gk_header header = gk_guard_decision_header_at(decision, i);
+        done = MHD_add_response_header(response, header.name.data, header.value.data);
     }
     if (done) done = MHD_queue_response(connection, status, response);
     MHD_destroy_response(response), gk_guard_decision_free(decision);

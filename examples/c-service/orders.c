@@ -35,7 +35,7 @@ static enum MHD_Result says_who(struct MHD_Connection *connection, gk_guard_deci
     gk_claims_claim_str(claims, GK_TEXT("kind"), kind.data, kind.len);
     const gk_status status = gk_claims_to_json(claims, &json, &why);
     const enum MHD_Result done = answer(connection, decision, status ? 500 : 200,
-                                        "application/json", NULL, (gk_str){json.data, json.len});
+                                        OF_TYPE("application/json"), (gk_str){json.data, json.len});
     gk_buf_free(&json);
     gk_claims_free(claims);
     return done;
@@ -46,7 +46,7 @@ static enum MHD_Result jwks(struct MHD_Connection *connection, gk_guard_decision
     gk_error why;
     const gk_status status = gk_key_ring_to_jwks(ring, &json, &why);
     const enum MHD_Result done = answer(connection, decision, status ? 500 : 200,
-                                        "application/json", NULL, (gk_str){json.data, json.len});
+                                        OF_TYPE("application/json"), (gk_str){json.data, json.len});
     gk_buf_free(&json);
     return done;
 }
@@ -78,12 +78,12 @@ static enum MHD_Result log_in(struct MHD_Connection *connection, struct form *fo
     const gk_status refused = gk_guard_check(guard, &asked.request, logs_in, &decision, &why);
     if (refused) {
         fprintf(stderr, "%s %s: %s\n", asked.peer, gk_status_name(refused), why.message);
-        return answer(connection, decision, 0, NULL, NULL, (gk_str){NULL, 0});
+        return answer(connection, decision, 0, NULL, (gk_str){NULL, 0});
     }
     for (size_t i = 0; i < sizeof USERS / sizeof *USERS; i++)
         good |= !strcmp(form->user, USERS[i].name) && !strcmp(form->password, USERS[i].password);
     if (!good)
-        return answer(connection, decision, 401, "text/plain", NULL,
+        return answer(connection, decision, 401, OF_TYPE("text/plain"),
                       (gk_str){GK_TEXT("No such user, or another password.\n")});
     gk_guard_decision_free(decision);
     gk_claims *claims = gk_claims_new();
@@ -96,7 +96,7 @@ static enum MHD_Result log_in(struct MHD_Connection *connection, struct form *fo
         fprintf(stderr, "log-in: %s: %s\n", gk_status_name(why.status), why.message);
     gk_session_spec_free(spec);
     gk_claims_free(claims);
-    return answer(connection, decision, 204, NULL, NULL, (gk_str){NULL, 0});
+    return answer(connection, decision, 204, NULL, (gk_str){NULL, 0});
 }
 
 /* The page of the form, with a token for it. */
@@ -112,8 +112,9 @@ static enum MHD_Result log_in_page(struct MHD_Connection *connection, const stru
         "username><input name=password type=password><input name=csrf type=hidden value=\"%s\">"
         "<button>Log in</button></form>\n",
         status ? "" : token.data);
-    const enum MHD_Result done = answer(connection, decision, status ? 500 : 200, "text/html",
-                                        cookie.data, (gk_str){page, (size_t)length});
+    const char *const own[] = {"Content-Type", "text/html", "Set-Cookie", cookie.data, NULL};
+    const enum MHD_Result done =
+        answer(connection, decision, status ? 500 : 200, own, (gk_str){page, (size_t)length});
     gk_buf_free(&token);
     gk_buf_free(&cookie);
     return done;
@@ -131,12 +132,6 @@ static struct form *new_form(struct MHD_Connection *connection) {
 
 /* What has no body is answered at the second call, which keeps the connection; what has one is
  * decided before it is read, but for a log-in's form, which is short. */
-static bool has_body(struct MHD_Connection *connection) {
-    const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
-    return (length != NULL && strcmp(length, "0") != 0) ||
-           MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Transfer-Encoding") != NULL;
-}
-
 static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, const char *path,
                               const char *method, const char *version, const char *data,
                               size_t *size, void **kept) {
@@ -177,16 +172,17 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
                                           : open_to_all,
                                 &decision, &why);
     if (status) fprintf(stderr, "%s %s: %s\n", asked.peer, gk_status_name(status), why.message);
-    if (status) return answer(connection, decision, 0, NULL, NULL, (gk_str){NULL, 0});
+    if (status) return answer(connection, decision, 0, NULL, (gk_str){NULL, 0});
     if (enters)
-        return answer(connection, decision, 415, "text/plain", NULL,
+        return answer(connection, decision, 415, OF_TYPE("text/plain"),
                       (gk_str){GK_TEXT("A form, please.\n")});
     if (lists || cancels) return says_who(connection, decision);
     if (posts && (strcmp(path, "/refresh") == 0 || strcmp(path, "/log-out") == 0))
-        return answer(connection, decision, 204, NULL, NULL, (gk_str){NULL, 0});
+        return answer(connection, decision, 204, NULL, (gk_str){NULL, 0});
     if (gets && strcmp(path, "/log-in") == 0) return log_in_page(connection, &asked, decision);
     if (gets && strcmp(path, "/.well-known/jwks.json") == 0) return jwks(connection, decision);
-    return answer(connection, decision, 404, "text/plain", NULL, (gk_str){GK_TEXT("Not found.\n")});
+    return answer(connection, decision, 404, OF_TYPE("text/plain"),
+                  (gk_str){GK_TEXT("Not found.\n")});
 }
 
 static void completed(void *cls, struct MHD_Connection *connection, void **kept,
@@ -241,7 +237,7 @@ int main(int argc, char **argv) {
     gk_guard_demand_builder_public(demand);
     open_to_all = built(demand);
 
-    const int code = run((uint16_t)port, (int)workers, handle, completed);
+    const int code = run(listening((uint16_t)port), (int)workers, handle, completed);
     gk_guard_demand_free(open_to_all);
     gk_guard_demand_free(logs_in);
     gk_guard_demand_free(writes);

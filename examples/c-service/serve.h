@@ -7,11 +7,13 @@
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,18 +25,32 @@ static size_t as_sent(void *cls, struct MHD_Connection *connection, char *text) 
     return strlen(text);
 }
 
+static bool has_body(struct MHD_Connection *connection) {
+    const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
+    return (length != NULL && strcmp(length, "0") != 0) ||
+           MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Transfer-Encoding") != NULL;
+}
+
 static int listening(uint16_t port) {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
-    socklen_t size = sizeof at;
+    const socklen_t size = sizeof at;
     const int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK); /* a proxy beside it ends TLS */
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&at, size) || listen(fd, 512) ||
-        getsockname(fd, (struct sockaddr *)&at, &size))
+    if (fd < 0 || bind(fd, (struct sockaddr *)&at, size) || listen(fd, 512))
         perror("listen"), exit(1);
-    printf("listening on 127.0.0.1:%d\n", ntohs(at.sin_port));
-    fflush(stdout);
     return fd;
+}
+
+static void announce(int fd) {
+    struct sockaddr_un at = {0};
+    socklen_t size = sizeof at;
+    if (getsockname(fd, (struct sockaddr *)&at, &size)) perror("getsockname"), exit(1);
+    if (at.sun_family == AF_UNIX)
+        printf("listening on %s\n", at.sun_path);
+    else
+        printf("listening on 127.0.0.1:%d\n", ntohs(((struct sockaddr_in *)&at)->sin_port));
+    fflush(stdout);
 }
 
 static struct MHD_Daemon *daemon_at(int fd, MHD_AccessHandlerCallback handler,
@@ -64,15 +80,15 @@ static int serve(int fd, MHD_AccessHandlerCallback handler, MHD_RequestCompleted
 
 /* Serves in this process, or in `workers` of them. What was opened before, a store among it, is
  * shared: gatekey's objects may be used after a fork. */
-static int run(uint16_t port, int workers, MHD_AccessHandlerCallback handler,
+static int run(int fd, int workers, MHD_AccessHandlerCallback handler,
                MHD_RequestCompletedCallback completed) {
     pid_t running[MOST_WORKERS] = {0};
     const pid_t master = getpid();
-    const int fd = listening(port);
     sigset_t ends;
     sigemptyset(&ends);
     sigaddset(&ends, SIGTERM), sigaddset(&ends, SIGINT), sigaddset(&ends, SIGCHLD);
     sigprocmask(SIG_BLOCK, &ends, NULL);
+    announce(fd);
     if (workers == 0) return serve(fd, handler, completed, &ends);
     for (int number = SIGCHLD; number == SIGCHLD;) {
         for (int i = 0; i < workers; i++) {

@@ -33,7 +33,7 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
         gk_str body = {NULL, 0};
         if (!gk_guard_check(guard, &asked.request, open_now->routes[i].demand, &decision, &why))
             body = (gk_str){json, says_who(gk_guard_decision_access(decision), json, sizeof json)};
-        return answer(connection, decision, 200, "application/json", NULL, body);
+        return answer(connection, decision, 200, OF_TYPE("application/json"), body);
     }
     return MHD_NO;
 }
@@ -50,7 +50,7 @@ static int listening_at(const char *unix_path) {
 int door_open(const struct guarded *guarded, const char *unix_path) {
     struct sockaddr_in at;
     socklen_t size = sizeof at;
-    (void)open_guard, (void)run; /* the world of the tests has a guard */
+    (void)open_guard, (void)run, (void)has_body; /* the world of the tests has a guard */
     open_now = guarded;
     guard = gk_guard_clone(guarded->guard);
     listens = unix_path != NULL ? listening_at(unix_path) : listening(0);
