@@ -51,7 +51,7 @@ static void ask(struct asked *asked, struct MHD_Connection *connection, const ch
 
 /* Answers a refusal as the guard has it, and what is allowed with the application's own. Where a
  * header cannot be added, MHD_NO closes the connection: half an answer is worse than none. `own`
- * are the application's: names and values by turns up to a NULL, or NULL. */
+ * are the application's: names and values by turns up to a NULL, or NULL; on refusals, too. */
 static enum MHD_Result answer(struct MHD_Connection *connection, gk_guard_decision *decision,
                               unsigned status, const char *const *own, gk_str body) {
     const bool allowed = gk_guard_decision_is_allowed(decision);

@@ -33,7 +33,8 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
         gk_str body = {NULL, 0};
         if (!gk_guard_check(guard, &asked.request, open_now->routes[i].demand, &decision, &why))
             body = (gk_str){json, says_who(gk_guard_decision_access(decision), json, sizeof json)};
-        return answer(connection, decision, 200, OF_TYPE("application/json"), body);
+        return answer(connection, decision, 200, body.data ? OF_TYPE("application/json") : NULL,
+                      body);
     }
     return MHD_NO;
 }
