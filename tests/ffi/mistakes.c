@@ -404,7 +404,7 @@ static const struct {
     {no_cursor, GK_STATUS_INVALID_ARGUMENT, "`cursor`|first page"},
     {two_in_one, GK_STATUS_INVALID_CONFIGURATION, "`required`|space|several"},
     {large_header, GK_STATUS_INVALID_CONFIGURATION, "`max_header_bytes`|1048576"},
-    {guard_of_nothing, GK_STATUS_INVALID_CONFIGURATION, "`issuer`|`api_keys`"},
+    {guard_of_nothing, GK_STATUS_INVALID_CONFIGURATION, "an issuer|`api_keys`"},
     {quoted_realm, GK_STATUS_INVALID_CONFIGURATION, "realm|without quotes"},
     {no_proxy, GK_STATUS_INVALID_CONFIGURATION, "`trusted_proxy`|never be read"},
     {no_demand, GK_STATUS_INVALID_ARGUMENT, "`demand` is NULL"},
