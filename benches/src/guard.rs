@@ -6,7 +6,7 @@
 
 use aws_lc_rs::hmac;
 use base64_simd::URL_SAFE_NO_PAD as B64;
-use gatekey::apikey::{ApiKeyOptions, Check, KeySpec, parse_rate};
+use gatekey::apikey::{ApiKeyOptions, Check, IssuedKey, KeySpec, parse_rate};
 use gatekey::guard::{Decision, Demand, Guard, Request};
 use gatekey::jwk::KeySource;
 use gatekey::session::{SessionCookies, SessionOptions, SessionSpec, SessionTokens};
@@ -244,13 +244,7 @@ impl World {
         self.decides(cases, "public, with a limit", "", &public, alone(vec![]), 200);
         let demand = &self.demand;
         self.decides(cases, "refused: no credential", "", demand, alone(vec![]), 401);
-        let unknown = {
-            let other = Store::open("memory:").expect("a store");
-            let other = other.api_keys(ApiKeyOptions::new()).expect("API keys");
-            other.create(&KeySpec::new("a")).expect("a key").secret.expose_str().to_owned()
-        };
-        let key = (b"x-api-key".to_vec(), unknown.clone().into_bytes());
-        self.decides(cases, "refused: an unknown API key", "", demand, alone(vec![key]), 401);
+        self.refused_keys(cases);
         let good = self.log_in(0).access_token.expose_str().to_owned();
         let mut forged = good.clone();
         let at = forged.len() - 10;
@@ -261,6 +255,47 @@ impl World {
         self.decides(cases, "refused: a scope", verify, &write, alone(vec![bearer(&good)]), 403);
         let post = vec![request(b"POST", [cookie(&good)])];
         self.decides(cases, "refused: no CSRF token", verify, demand, post, 403);
+    }
+
+    /// Keys whose answer is one and the same: who does not hold a good one learns nothing, by time neither.
+    fn refused_keys(&self, cases: &mut Vec<Case>) {
+        let key = |change: &dyn Fn(&mut KeySpec)| {
+            let mut spec = KeySpec::new("customer");
+            spec.scopes = vec!["orders:read".into()];
+            spec.tenant = "t1".into();
+            change(&mut spec);
+            self.keys.create(&spec).expect("a key")
+        };
+        let (known, revoked, disabled) = (key(&|_| {}), key(&|_| {}), key(&|_| {}));
+        self.keys.revoke(&revoked.record.id, "").expect("revoked");
+        self.keys.disable(&disabled.record.id, "").expect("disabled");
+        let expired = key(&|spec| spec.expires_in = Some(1));
+        let tenant = key(&|spec| spec.tenant = "t2".into());
+        let network = key(&|spec| spec.cidrs = vec!["192.0.2.0/24".into()]);
+        let unknown = {
+            let other = Store::open("memory:").expect("a store");
+            let other = other.api_keys(ApiKeyOptions::new()).expect("API keys");
+            other.create(&KeySpec::new("a")).expect("a key")
+        };
+        let text = |issued: &IssuedKey| issued.secret.expose_str().to_owned();
+        let (own, other) = (text(&known), text(&revoked));
+        let (head, tail) = (own.rsplit_once('_').expect("a secret"), other.rsplit_once('_').expect("a secret"));
+        let wrong = format!("{}_{}", head.0, tail.1);
+        std::thread::sleep(Duration::from_millis(2100)); // until one has expired
+        let demand = Demand::builder().scopes(["orders:read"]).tenant("t1");
+        let demand = demand.build().expect("a demand");
+        for (name, text) in [
+            ("refused: an unknown API key", text(&unknown)),
+            ("refused: a known API key, another secret", wrong),
+            ("refused: a revoked API key", text(&revoked)),
+            ("refused: a disabled API key", text(&disabled)),
+            ("refused: an expired API key", text(&expired)),
+            ("refused: an API key of another tenant", text(&tenant)),
+            ("refused: an API key from another network", text(&network)),
+        ] {
+            let header = (b"x-api-key".to_vec(), text.into_bytes());
+            self.decides(cases, name, "", &demand, vec![request(b"GET", [header])], 401);
+        }
     }
 
     /// Decides about each request in turn.

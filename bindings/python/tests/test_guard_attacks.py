@@ -213,11 +213,13 @@ def test_log_in_refresh_and_log_out(door: Door) -> None:
     assert door.call("GET", "/orders", [("Cookie", jar.header)]).status == 401
     refreshed = door.call("POST", "/auth/refresh", pages(jar, door))
     assert (refreshed.status, refreshed.one("cache-control")) == (200, "no-store")
+    assert {"Authorization", "Cookie"} <= set((refreshed.one("vary") or "").split(", "))
     jar.take(refreshed.all("set-cookie"))
     assert jar["__Host-access"] != first
     assert door.call("GET", "/orders", [("Cookie", jar.header)]).status == 200
     out = door.call("POST", "/auth/log-out", pages(jar, door))
     assert (out.status, out.body, out.one("cache-control")) == (204, b"", "no-store")
+    assert out.one("vary") == refreshed.one("vary")
     kept = jar.header
     jar.take(out.all("set-cookie"))
     assert len(jar) == 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from gatekey.exceptions import AccessDeniedError, GatekeyError, UsageError
-from gatekey.guard.answer import Answer, cookies_of
+from gatekey.guard.answer import Answer
 from gatekey.oauth.options import text
 
 if TYPE_CHECKING:
@@ -99,14 +99,12 @@ def _refresh(guard: Guard, asked: Asked) -> Answer:
         return Answer.of(decision)
     tokens = decision.tokens
     about = tokens and {"expires_in": tokens.expires_in, "expires_at": tokens.expires_at}
-    return Answer.json(about, cookies_of(decision.headers))
+    return Answer.json(about, decision.headers)
 
 
 def _log_out(guard: Guard, asked: Asked) -> Answer:
     decision = guard._log_out(asked.request)
-    return (
-        Answer.nothing(cookies_of(decision.headers)) if decision.is_allowed else Answer.of(decision)
-    )
+    return Answer.nothing(decision.headers) if decision.is_allowed else Answer.of(decision)
 
 
 def _by_session(work: Callable[[Guard, Sessions, Access, str], Answer], **demands: Any) -> _Handle:
@@ -193,7 +191,8 @@ def _finish(provider: str, client: OAuthClient, guard: Guard, asked: Asked) -> A
     about: dict[str, Any] = {"subject": subject} if isinstance(subject, str) else dict(subject)
     decision = guard._log_in(asked.request, about.pop("subject"), **about)
     session = [value for name, value in decision.headers if name == "Set-Cookie"]
-    return _redirect(login.return_to, [*login.set_cookies, *session])
+    redirect = _redirect(login.return_to, [*login.set_cookies, *session])
+    return Answer(redirect.status, (_vary(decision), *redirect.headers))
 
 
 def _over(guard: Guard, asked: Asked, number: int, client: OAuthClient, callback: str) -> Answer:
