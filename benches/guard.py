@@ -216,9 +216,31 @@ def served() -> dict[tuple[str, str], list[Sample]]:
 # ---- the page ----
 
 
+def is_of_a_key(name: str) -> bool:
+    """Whether it is the refusal of a key that is not good, or not here."""
+    return name.startswith("refused: ") and "API key" in name
+
+
+def refused_keys(cases: dict[str, dict[str, object]]) -> str:
+    rows = []
+    for name, case in cases.items():
+        if is_of_a_key(name):
+            beside, counted = case["ratio"], case["instructions"]
+            label = name.removeprefix("refused: ")
+            rows.append([
+                label,
+                report.duration(case["time"]),
+                f"{beside:.2f}" if beside else "",
+                f"{counted:,.0f}" if counted else "",
+            ])
+    return report.table(["", "time", "of an unknown key's", "instructions"], rows)
+
+
 def decisions(cases: dict[str, dict[str, object]]) -> str:
     rows = []
     for name, case in cases.items():
+        if is_of_a_key(name):
+            continue
         beside, counted = case["ratio"], case["instructions"]
         label = name if name.startswith(("ApiKeys", "HMAC", "Verifier")) else f"**{name}**"
         rows.append([
@@ -288,6 +310,12 @@ credentials in turn. Beside it the verification alone, with the same demands. Me
 callgrind, without the blocks of SHA-2.
 
 {decisions(cases)}
+
+### Keys that are refused
+
+All of them have the same answer, byte for byte. What is left to learn is the time:
+
+{refused_keys(cases)}
 {under_wrk}
 ## Goals
 
