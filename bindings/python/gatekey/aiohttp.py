@@ -33,7 +33,7 @@ from gatekey.guard.base import FORM, mark_of, marked, tokens_of, unguarded
 from gatekey.guard.door import access_of, field_of, is_short
 from gatekey.guard.given import app_of, names_of
 from gatekey.guard.loop import answered, decided
-from gatekey.guard.pending import PENDING, Pending, installed_twice, not_installed
+from gatekey.guard.pending import PENDING, Pending, check_guard, installed_twice, not_installed
 from gatekey.guard.routes import Asked
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Guard(door.Guard):
         """
         app_of(app, web.Application, "aiohttp.web.Application")
         names = names_of(public, "public")
-        if _add_headers in app.on_response_prepare:
+        if any(isinstance(one, _AddHeaders) for one in app.on_response_prepare):
             raise installed_twice()
         for route in self.own_routes(prefix):
             app.router.add_route(route.method, route.path, self._own(route), name=route.name)
@@ -104,7 +104,7 @@ class Guard(door.Guard):
                 raise unguarded(without)
 
         app.on_startup.insert(0, start)
-        app.on_response_prepare.append(_add_headers)
+        app.on_response_prepare.append(_AddHeaders(self))
 
     async def log_in(
         self,
@@ -195,7 +195,7 @@ class Guard(door.Guard):
         return cast("type[web.View]", marked(own, demand))
 
     async def _refusal(self, request: web.Request, demand: _Demand) -> web.Response | None:
-        _check_installed(request)
+        _check_installed(request, self)
         decision = await decided(self, request_of(request, await self._field(request)), demand)
         request[DECIDED] = decision
         return None if decision.is_allowed else response_of(Answer.of(decision))
@@ -244,13 +244,20 @@ def response_of(answer: Answer) -> web.Response:
     )
 
 
-def _check_installed(request: web.Request) -> None:
-    """Look whether a guard is installed.
+def _check_installed(request: web.Request, guard: Guard | None = None) -> None:
+    """Look whether a guard is installed, and whether it is this one.
 
-    :raises ConfigurationError: none is.
+    :raises ConfigurationError: none is, or another one.
     """
-    if not any(_add_headers in app.on_response_prepare for app in request.match_info.apps):
+    pending = None
+    for app in request.match_info.apps:
+        for one in app.on_response_prepare:
+            if isinstance(one, _AddHeaders):
+                pending = Pending(one.guard, pending)
+    if pending is None:
         raise not_installed("call `auth.install(app)`")
+    if guard is not None:
+        check_guard(guard, pending, "call `auth.install(app)`")
 
 
 def _pending_of(request: web.Request) -> Pending:
@@ -269,6 +276,16 @@ def _pending_of(request: web.Request) -> Pending:
 def _set(response: web.StreamResponse, decision: _Decision) -> None:
     for name, value in cookies_of(decision.headers):
         response.headers.add(name, value)
+
+
+class _AddHeaders:
+    """Adds what goes with answers; stands for the guard that is installed."""
+
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
+
+    async def __call__(self, request: web.Request, response: web.StreamResponse) -> None:
+        await _add_headers(request, response)
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:

@@ -37,8 +37,16 @@ from gatekey._core import Access, _Request
 from gatekey.exceptions import ConfigurationError
 from gatekey.guard import base, door
 from gatekey.guard.answer import Answer, cookies_of, joined
-from gatekey.guard.base import FORM, mark_of, marked, tokens_of, unguarded
+from gatekey.guard.base import (
+    FORM,
+    NAMES_COLLAPSE,
+    mark_of,
+    marked,
+    tokens_of,
+    unguarded,
+)
 from gatekey.guard.door import access_of, is_short
+from gatekey.guard.events import LOG
 from gatekey.guard.former import looked_up
 from gatekey.guard.given import names_of
 from gatekey.guard.loop import decided
@@ -175,11 +183,18 @@ class Guard(door.Guard):
         # Where the project's own database connections are.
         return await sync_to_async(looked_up)(self, found)
 
+    def _request_of(self, request: HttpRequest) -> _Request:
+        """Give a request as the server has it, with the CSRF token of a form."""
+        if self._trusts_blindly and not isinstance(request, ASGIRequest):
+            self._trusts_blindly = False  # said once
+            LOG.warning(NAMES_COLLAPSE)
+        return request_of(request, self.csrf_form_field)
+
     def _sync(self, call: Callable[..., Any], demand: _Demand) -> Callable[..., Any]:
         @wraps(call)
         def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             check_installed(request)
-            decision = self._decide(request_of(request, self.csrf_form_field), demand)
+            decision = self._decide(self._request_of(request), demand)
             setattr(request, DECIDED, (decision, demand))
             if not decision.is_allowed:
                 return response_of(Answer.of(decision))
@@ -191,7 +206,7 @@ class Guard(door.Guard):
         @wraps(call)
         async def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             check_installed(request)
-            decision = await decided(self, request_of(request, self.csrf_form_field), demand)
+            decision = await decided(self, self._request_of(request), demand)
             setattr(request, DECIDED, (decision, demand))
             if not decision.is_allowed:
                 return response_of(Answer.of(decision))

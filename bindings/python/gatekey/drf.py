@@ -213,7 +213,7 @@ class Guard(django.Guard):
         found: tuple[_Decision, _Demand] | None = getattr(own, DECIDED, None)
         if found is None or found[1] is not demand:
             check_installed(own)
-            found = self._decide(request_of(own, self.csrf_form_field), demand), demand
+            found = self._decide(self._request_of(own), demand), demand
             setattr(own, DECIDED, found)
             _with(view, found[0])
         decision = found[0]

@@ -30,7 +30,7 @@ from gatekey.guard.answer import NO_STORE, Answer, cookies_of, joined
 from gatekey.guard.base import FORM, mark_of, marked, tokens_of, unguarded
 from gatekey.guard.door import LONGEST_FORM, access_of
 from gatekey.guard.given import app_of, names_of
-from gatekey.guard.pending import PENDING, Pending, installed_twice, not_installed
+from gatekey.guard.pending import PENDING, Pending, check_guard, installed_twice, not_installed
 from gatekey.guard.routes import Asked
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Guard(door.Guard):
     """
 
     _app: Flask | None = None
+    _is_wsgi = True
 
     @property
     def access(self) -> Access:
@@ -87,7 +88,7 @@ class Guard(door.Guard):
 
         def doors(environ: Any, start_response: Any) -> Any:
             seen.check()
-            pending = environ[PENDING] = Pending()
+            pending = environ[PENDING] = Pending(self, environ.get(PENDING))
 
             def starting(status: str, headers: Any, *more: Any) -> Any:
                 return start_response(status, _leaving(status, headers, pending), *more)
@@ -164,8 +165,7 @@ class Guard(door.Guard):
 
         @wraps(call)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            if EXTENSION not in current_app.extensions:
-                raise not_installed("call `auth.install(app)`")
+            self._check_installed()
             decision = self._decide(self._request(), demand)
             setattr(g, DECIDED, decision)
             if not decision.is_allowed:
@@ -176,6 +176,13 @@ class Guard(door.Guard):
             return call(*args, **kwargs)
 
         return cast("T", marked(wrapper, demand))
+
+    def _check_installed(self) -> None:
+        """Look whether it is the guard of this application, or of one that this is mounted in."""
+        pending = request.environ.get(PENDING)
+        if pending is None and (there := current_app.extensions.get(EXTENSION)) is not None:
+            pending = Pending(there)  # without a server, in a `test_request_context`
+        check_guard(self, pending, "call `auth.install(app)`")
 
     def _request(self) -> _Request:
         field = None

@@ -36,7 +36,14 @@ from gatekey.guard.base import FORM, tokens_of, unguarded
 from gatekey.guard.door import access_of, field_of, is_short
 from gatekey.guard.given import names_of
 from gatekey.guard.loop import answered, decided
-from gatekey.guard.pending import PENDING, Pending, installed_twice, not_installed, with_cookies
+from gatekey.guard.pending import (
+    PENDING,
+    Pending,
+    check_guard,
+    installed_twice,
+    not_installed,
+    with_cookies,
+)
 from gatekey.guard.routes import Asked
 from gatekey.oauth.options import text
 
@@ -57,6 +64,8 @@ if TYPE_CHECKING:
 
     _Connection = ASGIConnection[Any, Any, Any, Any]
 
+PLUGIN = "give it to the application, `Litestar(plugins=[auth.plugin()])`"
+"""How a guard is installed."""
 DECIDED = "gatekey"
 """The member of a scope that holds what was decided about it."""
 OF_LITESTAR = ("litestar._openapi.plugin", "litestar.openapi.plugins", "litestar.routes.http")
@@ -88,10 +97,9 @@ class _Requires:
     async def __call__(self, connection: _Connection, _: BaseRouteHandler) -> None:
         """Decide."""
         own = self.guard
-        if PENDING not in connection.scope:
-            raise not_installed("give it to the application, `Litestar(plugins=[auth.plugin()])`")
-        decision = await decided(own, await own._request(connection), self.demand)
         scope: Any = connection.scope
+        check_guard(own, scope.get(PENDING), PLUGIN)
+        decision = await decided(own, await own._request(connection), self.demand)
         scope.setdefault(DECIDED, [])[:] = [decision]
         if decision.is_allowed:
             return
@@ -282,7 +290,9 @@ class _Plugin(InitPluginProtocol, ReceiveRoutePlugin):
     def _doors(self, app: Any) -> Any:
         async def doors(scope: Any, receive: Any, send: Any) -> None:
             self._check(scope["litestar_app"])
-            scope.setdefault(PENDING, Pending())
+            before = scope.get(PENDING)
+            if before is None or not before.knows(self._guard):
+                scope[PENDING] = Pending(self._guard, before)
             await app(scope, receive, send)
 
         return doors
@@ -371,7 +381,7 @@ def _pending_of(scope: Scope) -> Pending:
     own: Any = scope
     pending: Pending | None = own.get(PENDING)
     if pending is None:
-        raise not_installed("give it to the application, `Litestar(plugins=[auth.plugin()])`")
+        raise not_installed(PLUGIN)
     pending.check()
     return pending
 

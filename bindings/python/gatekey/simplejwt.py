@@ -183,6 +183,7 @@ class _View(APIView, ABC):
     guard: ClassVar[Guard]
     scopes: ClassVar[Any]
     serializer: ClassVar[type[serializers.Serializer]]
+    answered: ClassVar[type[serializers.Serializer] | None] = None
 
     def get_authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - the framework's
         """Say how to authenticate, so that a 401 stays one."""
@@ -224,6 +225,11 @@ class _Credentials(serializers.Serializer):
         return own | super().get_fields()
 
 
+class _Tokens(serializers.Serializer):
+    access = serializers.CharField()
+    refresh = serializers.CharField()
+
+
 class _RefreshToken(serializers.Serializer):
     refresh = serializers.CharField()
 
@@ -236,6 +242,7 @@ class _Obtain(_View):
     """Logs a user in."""
 
     serializer = _Credentials
+    answered = _Tokens
 
     def answer(self, request: Request, given: Mapping[str, str]) -> dict[str, str]:
         user: Any = authenticate(request=request._request, **given)
@@ -259,6 +266,7 @@ class _Refresh(_View):
     """Exchanges a refresh token, which is good once: the answer always has the next one."""
 
     serializer = _RefreshToken
+    answered = _Tokens
 
     def answer(self, request: Request, given: Mapping[str, str]) -> dict[str, str]:  # noqa: ARG002
         tokens = self.sessions.refresh(given["refresh"])

@@ -36,7 +36,14 @@ from gatekey.guard.base import FORM, mark_of, marked, tokens_of, unguarded
 from gatekey.guard.door import access_of, field_of, is_short
 from gatekey.guard.given import app_of, names_of
 from gatekey.guard.loop import answered, decided
-from gatekey.guard.pending import PENDING, Pending, installed_twice, not_installed, with_cookies
+from gatekey.guard.pending import (
+    PENDING,
+    Pending,
+    check_guard,
+    installed_twice,
+    not_installed,
+    with_cookies,
+)
 from gatekey.guard.routes import Asked
 
 if TYPE_CHECKING:
@@ -189,8 +196,7 @@ class Guard(door.Guard):
     async def _decided(
         self, scope: Scope, demand: _Demand, csrf_field: str | None = None
     ) -> _Decision:
-        if PENDING not in scope:
-            raise not_installed("call `auth.install(app)`")
+        check_guard(self, scope.get(PENDING), "call `auth.install(app)`")
         decision = await decided(self, _Request.of_asgi(scope, csrf_field), demand)
         scope.setdefault(DECIDED, [])[:] = [(decision, demand)]  # a websocket asks often
         return decision
@@ -449,7 +455,7 @@ class _Doors:
         self._check()
         found: list[tuple[_Decision, _Demand]] = []
         scope[DECIDED] = found
-        pending = scope[PENDING] = Pending()
+        pending = scope[PENDING] = Pending(self._guard, scope.get(PENDING))
 
         async def sending(message: Message) -> None:
             is_start = message["type"].endswith("response.start")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
-from guard_doors import DOORS, Door
+from guard_doors import DOORS, Door, OfDjango, OfFlask
 from guard_world import OWN, bearer
 
 from gatekey import OAuthClient
@@ -141,11 +141,19 @@ def test_lists_that_servers_squeeze(door: Door) -> None:
     assert not door.calls
 
 
-def test_headers_that_look_like_ours(door: Door, tmp_path: Path) -> None:
+def test_headers_that_look_like_ours(
+    door: Door, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     if not door.has_peers:
         return  # as Starlette: what a request is made of is the same
     own = tmp_path / "own"
     own.mkdir()
+    if isinstance(door, OfFlask):
+        # It would know no address of anyone.
+        with pytest.raises(ConfigurationError, match="exact_names=True"):
+            type(door)(own, trusted_proxies=["10.0.0.0/8"])
+        check_exact(door, tmp_path)
+        return
     behind = type(door)(own, trusted_proxies=["10.0.0.0/8"])
     key = behind.world.key(cidrs=["198.51.100.0/24"])
     dashed = ("X-Forwarded-For", "198.51.100.7")
@@ -159,11 +167,20 @@ def test_headers_that_look_like_ours(door: Door, tmp_path: Path) -> None:
         alias = ("X_Forwarded_For", "198.51.100.7")
         assert behind.call("GET", "/orders", [*key, alias], peer="10.0.0.2").status == 403
     assert behind.call("GET", "/orders", [*key, dashed], peer="203.0.113.9").status == 403
+    if isinstance(door, OfDjango) and not door.is_asgi:
+        said = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+        assert len([each for each in said if "exact_names=True" in each]) == 1
     behind.world.close()
+    check_exact(door, tmp_path)
+
+
+def check_exact(door: Door, tmp_path: Path) -> None:
+    """Behind a server that drops names with an underscore."""
     exact = tmp_path / "exact"
     exact.mkdir()
     trusting = type(door)(exact, trusted_proxies=["10.0.0.0/8"], exact_names=True)
     key = trusting.world.key(cidrs=["198.51.100.0/24"])
+    dashed = ("X-Forwarded-For", "198.51.100.7")
     assert trusting.call("GET", "/orders", [*key, dashed], peer="10.0.0.2").status == 200
     trusting.world.close()
 

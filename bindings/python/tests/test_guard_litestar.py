@@ -179,3 +179,14 @@ def test_access_without_a_guard() -> None:
     app = made(auth, named, public=["named"])
     assert asgi(app, "GET", "/named", [], PEER, {}).status == 200
     assert said == ["so"]
+
+
+def test_the_guard_of_a_route_is_the_one_that_is_installed() -> None:
+    installed, other = Guard("memory:"), Guard("memory:")
+
+    @get("/orders", guards=[other.requires()])
+    async def orders() -> None: ...
+
+    app = made(installed, orders, debug=False)
+    seen = asgi(app, "GET", "/orders", [("X-API-Key", new_key(other))], "192.0.2.7", {})
+    assert seen.status == 500

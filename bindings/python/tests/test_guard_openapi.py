@@ -15,6 +15,8 @@ import gatekey.litestar
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
 BEARER = {"type": "http", "scheme": "bearer"}
 KEY = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
 COOKIE = {"type": "apiKey", "in": "cookie", "name": "__Host-access"}
@@ -108,6 +110,36 @@ def test_drf_spectacular(tmp_path: Path) -> None:
     made: Any = generators
     generator = made.SchemaGenerator(patterns=door.patterns)
     check(generator.get_schema(request=None, public=True))
+    door.world.close()
+
+
+def test_drf_spectacular_of_simplejwt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    door = OfDrf(tmp_path)
+    from drf_spectacular import generators
+
+    from gatekey import simplejwt
+
+    made: Any = generators
+    views = simplejwt.urls(door.guard, "api/token")
+    document = made.SchemaGenerator(patterns=views).get_schema(request=None, public=True)
+    told = capsys.readouterr()
+    assert "rror" not in told.out + told.err, told
+    validate(document)
+
+    def members(path: str, part: str) -> set[str]:
+        operation = document["paths"][path]["post"]
+        body = operation["requestBody"] if part == "request" else operation["responses"]["200"]
+        name = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        return set(document["components"]["schemas"][name]["properties"])
+
+    assert members("/api/token/", "request") == {"username", "password"}
+    assert members("/api/token/", "answer") == {"access", "refresh"}
+    assert members("/api/token/refresh/", "request") == {"refresh"}
+    assert members("/api/token/refresh/", "answer") == {"access", "refresh"}
+    assert members("/api/token/verify/", "request") == {"token"}
+    assert members("/api/token/blacklist/", "request") == {"refresh"}
+    told = document["paths"]["/api/token/"]["post"]["description"]
+    assert told == "Logs a user in."
     door.world.close()
 
 

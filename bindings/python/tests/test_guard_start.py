@@ -443,6 +443,10 @@ def test_the_csrf_secret_is_beside_the_store(tmp_path: Path) -> None:
             "one of",
         ),
         ({"store": "memory:", "origins": ["http://shop.example"]}, "http"),
+        (
+            {"store": "memory:", "cookies": True, "public_url": "http://localhost:8000"},
+            "`public_url` is 'http://localhost:8000': .*danger_allow_http=True",
+        ),
         ({"store": "memory:", "trusted_proxies": "10.0.0.0/99"}, "10.0.0|network|prox"),
     ],
 )
@@ -467,6 +471,59 @@ def test_demands_that_contradict_each_other() -> None:
     view = gatekey.flask.Guard("memory:").requires()(lambda: "")
     with pytest.raises(ConfigurationError, match="two guards"):
         gatekey.flask.Guard("memory:").requires()(view)
+
+
+def test_what_is_dangerous_or_new_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = "http://localhost:8000"
+    made = Guard(tmp_path / "auth.sqlite", cookies=True, public_url=url, danger_allow_http=True)
+    made.close()
+    warned = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert [each for each in warned if "danger_allow_http" in each and "production" in each]
+    assert [each for each in warned if str(tmp_path / "auth.sqlite.csrf") in each]
+    caplog.clear()
+    made = Guard(tmp_path / "auth.sqlite", cookies=True, public_url="https://shop.example")
+    made.close()
+    assert not caplog.records
+
+
+def test_the_guard_of_a_route_is_the_one_that_is_installed() -> None:
+    told = "another guard is installed"
+    for of in (gatekey.starlette, gatekey.fastapi):
+        installed, other = of.Guard("memory:"), of.Guard("memory:")
+        key = {"x-api-key": new_key(other)}
+        app = Starlette() if of is gatekey.starlette else FastAPI()
+        if isinstance(app, FastAPI):
+            app.get("/orders", dependencies=[gatekey.fastapi.Guard.requires(other)])(empty)
+        else:
+            guarded = gatekey.starlette.Guard.requires(other)(plain)
+            app.router.routes.append(Route("/orders", guarded))
+        installed.install(app)
+        with pytest.raises(ConfigurationError, match=told):
+            asgi(app, "GET", "/orders", list(key.items()), "192.0.2.7", {})
+    installed, other = gatekey.flask.Guard("memory:"), gatekey.flask.Guard("memory:")
+    flask = Flask(__name__)
+    flask.testing = True
+    flask.get("/orders")(other.requires()(lambda: "seen"))
+    installed.install(flask)
+    with pytest.raises(ConfigurationError, match=told):
+        flask.test_client().get("/orders", headers={"X-API-Key": new_key(other)})
+
+    async def of_aiohttp() -> int:
+        auth, another = gatekey.aiohttp.Guard("memory:"), gatekey.aiohttp.Guard("memory:")
+        app = web.Application()
+
+        async def handler(_: web.Request) -> web.Response:
+            return web.Response()
+
+        app.router.add_get("/orders", another.requires()(handler))
+        auth.install(app)
+        async with TestClient(TestServer(app)) as client:
+            answer = await client.get("/orders", headers={"X-API-Key": new_key(another)})
+            return answer.status
+
+    assert asyncio.run(of_aiohttp()) == 500
 
 
 def test_it_is_shared_and_shows_no_secret() -> None:

@@ -79,7 +79,7 @@ OPTIONS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"public_url": "shop.example"}, ConfigurationError, "`public_url` is 'shop.example'"),
     ({"public_url": ""}, ConfigurationError, "`public_url` is ''"),
     ({"origins": 5}, TypeError, "`origins` must be"),
-    ({"trusted_proxies": 5}, TypeError, "trusted_proxies must be"),
+    ({"trusted_proxies": 5}, TypeError, "`trusted_proxies` must be"),
     ({"exact_names": "x"}, TypeError, "`exact_names` must be True or False, not str"),
     ({"ipv6_prefix": "x"}, TypeError, "`ipv6_prefix` must be an int, not str"),
     ({"ipv6_prefix": True}, TypeError, "`ipv6_prefix` must be an int, not bool"),

@@ -8,7 +8,7 @@ import re
 import secrets
 from pathlib import Path
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, TypeVar
 
 from gatekey._core import (
     Csrf,
@@ -65,6 +65,12 @@ MARK = "__gatekey__"
 """The attribute of a route's function that holds what is demanded."""
 FORM = "application/x-www-form-urlencoded"
 """The type of a form whose fields are looked at: its size is bounded by the framework."""
+NAMES_COLLAPSE = (
+    "`trusted_proxies` needs `exact_names=True` behind WSGI: a client's `X_Forwarded_For` has the "
+    "same name there as the proxy's `X-Forwarded-For`, so that no address is known and all callers "
+    "share one limit. Say so if the server drops names with an underscore: gunicorn does from "
+    "version 22 on, nginx unless it was told otherwise."
+)
 ALL_KINDS = {"api_key", "session", "jwt", "opaque"}
 _T = TypeVar("_T")
 # RFC 6749 section 3.3.
@@ -116,6 +122,9 @@ class Guard:
     ``gatekey.fastapi``, ``.starlette``, ``.litestar``, ``.aiohttp``, ``.flask``, ``.django`` and
     ``.drf`` each have a ``Guard`` with the options of this one.
     """
+
+    _is_wsgi: ClassVar[bool] = False
+    """Whether names of headers collapse on their way to it, whatever the server."""
 
     def __init__(
         self,
@@ -201,6 +210,14 @@ class Guard:
         :raises ConfigurationError: no caller would be let in, or an option is not acceptable.
         """
         check_options(locals())
+        self._trusts_blindly = bool(listed(trusted_proxies, "trusted_proxies")) and not exact_names
+        if self._is_wsgi and self._trusts_blindly:
+            raise ConfigurationError(NAMES_COLLAPSE)
+        if danger_allow_http:
+            LOG.warning(
+                "cookies are sent over HTTP (`danger_allow_http`): for development alone, never in "
+                "production"
+            )
         self._owns_store = store is not None and not isinstance(store, Store)
         self.store: Store | None
         if store is None or isinstance(store, Store):

@@ -93,6 +93,13 @@ def check_options(given: Mapping[str, Any]) -> None:
             f"The `public_url` is {given['public_url']!r:.80}: the address is wanted that users "
             "find this service by, with its scheme, such as https://shop.example."
         )
+    over_http = (given["public_url"] or "").lower().startswith("http://")
+    if over_http and given["cookies"] is True and not given["danger_allow_http"]:
+        raise ConfigurationError(
+            f"The `public_url` is {given['public_url']!r:.80}: it begins with https:// in "
+            "production, where cookies are `Secure`. For development without HTTPS pass "
+            "`danger_allow_http=True`."
+        )
     if given["csrf_form_field"] == "":
         raise ConfigurationError("The `csrf_form_field` is empty; name a field, or leave it out.")
     if given["danger_allow_http"] and given["cookies"] is not True:

@@ -17,10 +17,19 @@ PENDING = "gatekey.pending"
 class Pending:
     """What one answer must set, whichever response the program sends in the end."""
 
-    def __init__(self) -> None:
-        """Begin with nothing."""
+    def __init__(self, guard: object = None, outer: Pending | None = None) -> None:
+        """Begin with nothing.
+
+        :param guard: the one that is installed in the application.
+        :param outer: that of the application which this one is mounted in.
+        """
+        self._guards: tuple[object, ...] = (guard, *(() if outer is None else outer._guards))
         self._is_sent = False
         self._cookies: dict[str, tuple[str, bool]] = {}
+
+    def knows(self, guard: object) -> bool:
+        """Tell whether a guard is installed, here or in an application around."""
+        return any(one is guard for one in self._guards)
 
     def check(self) -> None:
         """Look whether cookies can still be set, before a session is started or ended.
@@ -76,6 +85,20 @@ def not_installed(what: str) -> ConfigurationError:
     return ConfigurationError(
         f"A route of this application has a guard, which is not installed: {what}."
     )
+
+
+def check_guard(guard: object, pending: Pending | None, what: str) -> None:
+    """Look whether the guard of a route is the one that is installed.
+
+    :raises ConfigurationError: none is, or another one.
+    """
+    if pending is None:
+        raise not_installed(what)
+    if not pending.knows(guard):
+        raise ConfigurationError(
+            "A route of this application has a guard, and another guard is installed: guard all "
+            "routes with the one that is installed."
+        )
 
 
 def installed_twice() -> ConfigurationError:

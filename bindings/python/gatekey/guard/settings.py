@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatekey.exceptions import ConfigurationError
+from gatekey.guard.events import LOG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,6 +72,11 @@ def csrf_secret_at(path: Path) -> bytes:
     try:
         if not path.exists():
             _make(path)
+            LOG.warning(
+                "made a new secret for CSRF tokens, which all processes and machines of a service "
+                "share: %s",
+                path,
+            )
         found = path.stat()
         if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise ConfigurationError(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiViewExtension
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 
 from gatekey.drf import GuardAuthentication, demand_of
 
@@ -28,3 +29,26 @@ class GuardExtension(OpenApiAuthenticationExtension):  # type: ignore[no-untyped
         """Give those that the view takes: one of them is enough."""
         demand = demand_of(auto_schema.view)
         return [] if demand is None else list(self.target.guard.requirements(demand))
+
+
+class SimplejwtExtension(OpenApiViewExtension):  # type: ignore[no-untyped-call]
+    """Says what the views of :mod:`gatekey.simplejwt` take and answer."""
+
+    target_class = "gatekey.simplejwt._View"
+    match_subclasses = True
+
+    def view_replacement(self) -> Any:
+        """Give the view with its bodies."""
+        view: Any = self.target
+        answer = view.answered or OpenApiResponse(description="It is so.")
+
+        class Described(view):  # type: ignore[misc]
+            @extend_schema(
+                request=view.serializer,
+                responses={200: answer},
+                description=(view.__doc__ or view.__mro__[1].__doc__ or "").strip(),
+            )
+            def post(self, request: Any) -> Any:
+                return super().post(request)
+
+        return Described
