@@ -29,6 +29,9 @@ class revocation_options
     revocation_options &tenant_claim(std::string_view name) {
         return set(gk_revocation_options_tenant_claim, name.data(), name.size());
     }
+    /// Whether a store that is not there is made: true unless set. False where another process
+    /// keeps it, so that a wrong path is an error, and not an empty store.
+    revocation_options &create(bool create) { return set(gk_revocation_options_create, create); }
     revocation_options &clock(clock_function now) {
         return set(gk_revocation_options_clock, detail::read_clock, detail::given(std::move(now)),
                    detail::drop<clock_function>);

@@ -29,6 +29,9 @@ class store_options : public detail::handle<gk_store_options, gk_store_options_f
     store_options &pepper_env(std::string_view name) {
         return set(gk_store_options_pepper_env, name.data(), name.size());
     }
+    /// Whether a store that is not there is made: true unless set. False where another process
+    /// keeps it, so that a wrong path is an error, and not an empty store.
+    store_options &create(bool create) { return set(gk_store_options_create, create); }
     store_options &clock(clock_function now) {
         return set(gk_store_options_clock, detail::read_clock, detail::given(std::move(now)),
                    detail::drop<clock_function>);

@@ -27,6 +27,22 @@ pub extern "C" fn gk_revocation_options_free(options: Option<Box<gk_revocation_o
     release(options);
 }
 
+/// Whether a store that is not there is made.
+///
+/// A process that only reads what another keeps says false, so that a wrong path is an error, and
+/// not an empty store which knows of nothing that was revoked.
+///
+/// @param options The options.
+/// @param create True, the default: it is. False: gk_revocations_open reports
+/// GK_STATUS_STORE_UNAVAILABLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_revocation_options_create(
+    options: Option<&mut gk_revocation_options>,
+    create: bool,
+) {
+    set(options, |options| Ok(options.create(create)));
+}
+
 /// Whether to look for what other processes have revoked at every token.
 ///
 /// @param options The options.

@@ -104,6 +104,22 @@ pub unsafe extern "C" fn gk_store_options_pepper_env(
     set(options, |options| Ok(options.pepper_env(text(name, name_len, "name")?)));
 }
 
+/// Whether a store that is not there is made.
+///
+/// A process that only reads what another keeps says false, so that a wrong path is an error, and
+/// not an empty store which knows of nothing that was revoked.
+///
+/// @param options The options.
+/// @param create True, the default: it is. False: gk_store_open reports
+/// GK_STATUS_STORE_UNAVAILABLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_store_options_create(
+    options: Option<&mut gk_store_options>,
+    create: bool,
+) {
+    set(options, |options| Ok(options.create(create)));
+}
+
 /// Takes the time from a callback.
 ///
 /// @param options The options.

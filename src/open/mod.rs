@@ -31,6 +31,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 pub struct StoreOptions {
     pepper: PepperSource,
     follow: Follow,
+    must_exist: bool,
 }
 
 impl StoreOptions {
@@ -55,6 +56,14 @@ impl StoreOptions {
     /// Takes the peppers from the environment variable of this name, written as in a file.
     pub fn pepper_env(self, name: impl Into<String>) -> Self {
         self.pepper(PepperSource::Env(name.into()))
+    }
+
+    /// Whether a store that is not there is made: unless so said. A process that only reads what
+    /// another keeps says no, so that a wrong path is an error, and not an empty store which knows
+    /// of nothing that was revoked.
+    pub fn create(mut self, create: bool) -> Self {
+        self.must_exist = !create;
+        self
     }
 
     /// The source of the time.
@@ -90,6 +99,7 @@ impl fmt::Debug for StoreOptions {
             .field("pepper", &self.pepper)
             .field("strict", &self.follow.strict())
             .field("max_stale_ms", &self.follow.max_stale_ms())
+            .field("create", &!self.must_exist)
             .finish_non_exhaustive()
     }
 }
@@ -177,6 +187,9 @@ impl Store {
         pace.read(&*follow.clock())?;
         follow.pace = Some(pace);
         let given = options.pepper.elsewhere()?;
+        if options.must_exist {
+            check_there(&url)?;
+        }
         let store = Self::without_peppers(&url, follow)?;
         store.find_peppers(given)
     }
@@ -365,6 +378,21 @@ const RINGS_ONLY: Error = Error::new(
 );
 
 /// Opens what a URL names.
+/// That there is something where the store is to be.
+fn check_there(url: &StoreUrl) -> Result<()> {
+    match url.path() {
+        Some(path) if !path.exists() => {
+            Err(NOT_THERE.about_named_claim(&path.to_string_lossy().as_ref().into()))
+        }
+        _ => Ok(()),
+    }
+}
+
+const NOT_THERE: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "There is no store at this path, and none was to be made (`create`); look at the path.",
+);
+
 fn open(url: &StoreUrl) -> Result<Kept> {
     match url {
         StoreUrl::Memory => Ok(Kept::Database(Arc::new(MemoryStore::new()))),
@@ -453,7 +481,11 @@ pub fn open_sessions(
 /// Those of [`Store::open`] and [`Store::revocations`].
 pub fn open_revocations(url: &str, options: RevocationOptions) -> Result<Revocations> {
     options.check()?; // before a file is made
-    Store::without_peppers(&url.parse()?, Follow::new())?.revocations(options)
+    let url: StoreUrl = url.parse()?;
+    if !options.creates() {
+        check_there(&url)?;
+    }
+    Store::without_peppers(&url, Follow::new())?.revocations(options)
 }
 
 /// The short way to a key ring: [`Store::open_with`] and [`Store::key_ring`].

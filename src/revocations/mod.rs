@@ -39,6 +39,7 @@ pub struct RevocationOptions {
     follow: Follow,
     max_token_ttl: u64,
     tenant_claim: String,
+    create: bool,
 }
 
 impl Default for RevocationOptions {
@@ -58,7 +59,21 @@ impl RevocationOptions {
             follow: Follow::new(),
             max_token_ttl: 30 * 86_400,
             tenant_claim: "tenant".to_owned(),
+            create: true,
         }
+    }
+
+    /// Whether a store that is not there is made: unless said otherwise, and by
+    /// [`open_revocations`](crate::open::open_revocations) alone. A process that only reads what
+    /// another keeps says no, so that a wrong path is an error, and not an empty store which knows
+    /// of nothing that was revoked.
+    pub fn create(mut self, create: bool) -> Self {
+        self.create = create;
+        self
+    }
+
+    pub(crate) const fn creates(&self) -> bool {
+        self.create
     }
 
     /// Asks the store at every token whether anything has changed, so that what another process has

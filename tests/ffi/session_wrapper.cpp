@@ -116,7 +116,7 @@ void what_is_revoked() {
     const auto signer = signer::builder(key).clock(read_now).build();
     const auto list = revocations::open(
         "memory:",
-        revocation_options().strict().max_stale(10).max_token_ttl(2400).tenant_claim("org").clock(
+        revocation_options().create(true).strict().max_stale(10).max_token_ttl(2400).tenant_claim("org").clock(
             read_now));
     const auto same = list.clone();
     const auto api = verifier_with(key, same);

@@ -162,6 +162,7 @@ static void stores(void) {
     TEXT_SETTER(gk_store_options, gk_store_options_pepper_env);
     IGNORED(gk_store_options_strict, NULL, true);
     IGNORED(gk_store_options_max_stale, NULL, 1);
+    IGNORED(gk_store_options_create, NULL, false);
     CLOCK_SETTER(gk_store_options);
 }
 
@@ -344,6 +345,7 @@ static void sessions_and_rings(void) {
 
     IGNORED(gk_revocation_options_strict, NULL, true);
     IGNORED(gk_revocation_options_max_stale, NULL, 1);
+    IGNORED(gk_revocation_options_create, NULL, false);
     IGNORED(gk_revocation_options_max_token_ttl, NULL, 1);
     TEXT_SETTER(gk_revocation_options, gk_revocation_options_tenant_claim);
     CLOCK_SETTER(gk_revocation_options);

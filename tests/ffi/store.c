@@ -142,6 +142,24 @@ static void options(void) {
     CHECK(releases == 1);
 }
 
+/* What must be there is not made. */
+static void is_not_made(void) {
+    gk_error err;
+    gk_store *store = NULL;
+    gk_revocations *revocations = NULL;
+    gk_store_options *options = gk_store_options_new();
+    gk_store_options_create(options, false);
+    FAILS(GK_STATUS_STORE_UNAVAILABLE, gk_store_open(GK_TEXT("typo.sqlite"), options, &store, &err));
+    CHECK(store == NULL && strstr(err.message, "typo.sqlite") != NULL);
+    gk_store_options_free(options);
+    gk_revocation_options *of_list = gk_revocation_options_new();
+    gk_revocation_options_create(of_list, false);
+    FAILS(GK_STATUS_STORE_UNAVAILABLE,
+          gk_revocations_open(GK_TEXT("typo.sqlite"), of_list, &revocations, &err));
+    CHECK(revocations == NULL && access("typo.sqlite", F_OK) != 0);
+    gk_revocation_options_free(of_list);
+}
+
 static void pepper_is_made(void) {
     gk_error err;
     gk_store *store = NULL;
@@ -244,6 +262,7 @@ int main(int argc, char **argv) {
     life("all.sqlite", signer);
     gk_signer_free(signer);
     options();
+    is_not_made();
     pepper_is_made();
     wrong_arguments();
     urls(root);

@@ -162,6 +162,30 @@ fn wrong_options_make_no_store() {
     assert_eq!(std::fs::read_dir(folder.path("")).unwrap().count(), 0);
 }
 
+#[test]
+fn a_store_that_must_be_there_is_not_made() {
+    let folder = Folder::new("store_must_be_there");
+    let path = folder.path("atuh.sqlite");
+    let url = format!("sqlite:///{}", path.display());
+    let there = || std::fs::read_dir(folder.path("")).unwrap().count();
+    let options = || StoreOptions::new().pepper(peppers()).create(false);
+    let of_revocations = || RevocationOptions::new().create(false);
+    for refused in [
+        Store::open_with(&url, options()).unwrap_err(),
+        Store::open_with(&format!("folder:{}", path.display()), options()).unwrap_err(),
+        open_revocations(&url, of_revocations()).unwrap_err(),
+    ] {
+        assert_eq!(refused.kind(), ErrorKind::StoreUnavailable);
+        assert!(refused.to_string().contains("atuh.sqlite"), "{refused}");
+    }
+    assert_eq!(there(), 0);
+    Store::open_with("memory:", options()).unwrap();
+
+    Store::open_with(&url, StoreOptions::new().pepper(peppers())).unwrap();
+    Store::open_with(&url, options()).unwrap();
+    open_revocations(&url, of_revocations()).unwrap();
+}
+
 /// What is no name of a store, and a secret: refused without being repeated, and nothing is made.
 #[test]
 fn a_secret_is_no_store() {

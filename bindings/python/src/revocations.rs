@@ -66,11 +66,14 @@ impl Revocations {
     ///   because what is revoked is not remembered for longer. 30 days.
     /// - `tenant_claim`: the claim that names a token's tenant.
     /// - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970.
+    /// - `create`: whether a store that is not there is made. False where another process keeps it, so that a wrong path
+    ///   is a StoreUnavailableError, and not an empty store.
     #[staticmethod]
     #[pyo3(signature = (url, *, strict=false, max_stale=None, max_token_ttl=None,
-        tenant_claim=Text("tenant"), clock=None),
+        tenant_claim=Text("tenant"), clock=None, create=true),
         text_signature = "(url, *, strict=False, max_stale=30, max_token_ttl=2592000, \
-        tenant_claim='tenant', clock=None)")]
+        tenant_claim='tenant', clock=None, create=True)")]
+    #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python method")]
     fn open(
         py: Python<'_>,
         url: Place,
@@ -79,8 +82,9 @@ impl Revocations {
         max_token_ttl: Option<&Bound<'_, PyAny>>,
         tenant_claim: Text<'_>,
         clock: Option<Bound<'_, PyAny>>,
+        create: bool,
     ) -> PyResult<Self> {
-        let mut options = followed(max_token_ttl, tenant_claim)?.strict(strict);
+        let mut options = followed(max_token_ttl, tenant_claim)?.strict(strict).create(create);
         if let Some(max_stale) = max_stale {
             options = options.max_stale_ms(span(max_stale, "max_stale")?.millis());
         }

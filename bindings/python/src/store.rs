@@ -53,9 +53,13 @@ impl Store {
     /// - `strict`: look for changes by other processes at every API key and token, not within 50 ms.
     /// - `max_stale`: seconds for which everything works from memory if the store is out of reach.
     /// - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970.
+    /// - `create`: whether a store that is not there is made. False where another process keeps it, so that a wrong path
+    ///   is a StoreUnavailableError, and not an empty store.
     #[staticmethod]
-    #[pyo3(signature = (url, *, pepper=None, pepper_file=None, pepper_env=None, strict=false, max_stale=None, clock=None),
-        text_signature = "(url, *, pepper=None, pepper_file=None, pepper_env=None, strict=False, max_stale=30, clock=None)")]
+    #[pyo3(signature = (url, *, pepper=None, pepper_file=None, pepper_env=None, strict=false, max_stale=None, clock=None,
+        create=true),
+        text_signature = "(url, *, pepper=None, pepper_file=None, pepper_env=None, strict=False, max_stale=30, clock=None, \
+        create=True)")]
     #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python method")]
     fn open(
         py: Python<'_>,
@@ -66,8 +70,9 @@ impl Store {
         strict: bool,
         max_stale: Option<&Bound<'_, PyAny>>,
         clock: Option<Bound<'_, PyAny>>,
+        create: bool,
     ) -> PyResult<Self> {
-        let mut options = StoreOptions::new().strict(strict);
+        let mut options = StoreOptions::new().strict(strict).create(create);
         if let Some(source) = args::pepper_choice(pepper, pepper_file, pepper_env)? {
             options = options.pepper(source);
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import os
@@ -236,3 +237,19 @@ def test_a_clock_that_fails_keeps_nothing_open(tmp_path: Path) -> None:
         broken = False
         with pytest.raises(exceptions.UsageError, match="closed"):
             keys.verify(secret)
+
+
+def test_a_store_that_must_be_there_is_not_made(tmp_path: Path) -> None:
+    path = tmp_path / "atuh.sqlite"
+    for refused in (
+        lambda: Store.open(path, create=False),
+        lambda: Revocations.open(path, create=False),
+        lambda: asyncio.run(aio.Store.open(path, create=False)),
+        lambda: asyncio.run(aio.Revocations.open(path, create=False)),
+    ):
+        with pytest.raises(StoreUnavailableError, match=r"atuh\.sqlite"):
+            refused()
+    assert not list(tmp_path.iterdir())
+    Store.open(path).close()
+    with Store.open(path, create=False), Revocations.open(path, create=False):
+        pass

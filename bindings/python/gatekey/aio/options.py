@@ -190,6 +190,7 @@ class RevocationsOptions(RevocationsOfStore, OpenOptions, total=False):
     """Those of :meth:`gatekey.Revocations.open`."""
 
     strict: bool
+    create: bool
 
 
 class SessionsOfStore(RevocationsOfStore, total=False):
@@ -230,3 +231,4 @@ class StoreOptions(OpenOptions, total=False):
     pepper_file: str | PathLike[str] | None
     pepper_env: str | None
     strict: bool
+    create: bool
