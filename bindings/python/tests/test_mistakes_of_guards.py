@@ -64,6 +64,11 @@ OPTIONS: list[tuple[dict[str, Any], type[Exception], str]] = [
         "realm", "metadata_url",
     )),
     ({"issuers": 5}, TypeError, "`issuers` must be a mapping"),
+    *(({"audience": "https://a.example", "issuers": {"https://i.example": given}}, TypeError, told) for given, told in (
+        ({"keys": []}, "are a dict: make them by KeySet.from_jwks(...)"),
+        ("https://i.example/jwks", "are str: give RemoteKeySet(url)"),
+        (b"PEM", "are bytes: give RemoteKeySet(url)"),
+    )),
     ({"tokens": "x"}, TypeError, "`tokens` must be a gatekey.ResourceServer, not str"),
     ({"api_keys": "x"}, TypeError, "`api_keys` must be a gatekey.ApiKeys, True or False, not str"),
     ({"sessions": "x"}, TypeError, "`sessions` must be a gatekey.Sessions, True or False, not str"),

@@ -22,6 +22,7 @@ from gatekey import (
     Signer,
     Store,
     Verifier,
+    aio,
     exceptions,
 )
 
@@ -247,7 +248,7 @@ def test_a_store_that_must_be_there_is_not_made(tmp_path: Path) -> None:
         lambda: asyncio.run(aio.Store.open(path, create=False)),
         lambda: asyncio.run(aio.Revocations.open(path, create=False)),
     ):
-        with pytest.raises(StoreUnavailableError, match=r"atuh\.sqlite"):
+        with pytest.raises(exceptions.StoreUnavailableError, match=r"atuh\.sqlite"):
             refused()
     assert not list(tmp_path.iterdir())
     Store.open(path).close()

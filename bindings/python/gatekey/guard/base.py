@@ -571,6 +571,6 @@ def unguarded(names: Sequence[str]) -> ConfigurationError:
     """Say which routes have no guard."""
     shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
     return ConfigurationError(
-        f"These routes have no guard: {shown}. Give each `requires(...)`, or say that it is public "
-        "with `public`."
+        f"These routes have no guard: {shown}. Give each `requires(...)`, between its route and "
+        "its function, or say that it is public with `public`."
     )

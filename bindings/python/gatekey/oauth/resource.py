@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, final
 
 from gatekey._core import ANY, IssuerRule, _bounded, _ResourceServer, _seconds
@@ -21,7 +22,7 @@ from gatekey.oauth.options import (
 from gatekey.oauth.remote_key_set import RemoteKeySet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from ipaddress import IPv4Address, IPv6Address
 
     from gatekey._core import (
@@ -44,6 +45,14 @@ def rule_of(rule: Any) -> DoorRule:
     """Give the rule of an issuer that may be named with its keys alone."""
     if isinstance(rule, IssuerRule):
         raise TypeError("an IssuerRule is for Verifier.for_issuers(): take a DoorRule")
+    if isinstance(rule, Mapping):
+        raise TypeError("the keys of an issuer are a dict: make them by KeySet.from_jwks(...)")
+    if isinstance(rule, str | bytes):
+        raise TypeError(
+            f"the keys of an issuer are {type(rule).__name__}: give RemoteKeySet(url) for the URL "
+            "of a JWK Set, KeySet.from_jwks(text) for the set itself, Key.from_pem(text) for a key "
+            "in PEM, or None for those that the issuer's metadata lead to"
+        )
     return rule if isinstance(rule, DoorRule) else DoorRule(rule)
 
 
