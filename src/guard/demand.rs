@@ -170,7 +170,11 @@ impl DemandBuilder {
 
     /// One of these must be how the user signed in (`acr`, RFC 9470); at most 16.
     pub fn acr_values<T: Into<String>>(mut self, values: impl IntoIterator<Item = T>) -> Self {
+        let before = self.demanded.acr_values.len();
         self.demanded.acr_values.extend(values.into_iter().map(Into::into));
+        if self.demanded.acr_values.len() == before {
+            self.empty = Some("acr_values");
+        }
         self
     }
 
@@ -253,7 +257,7 @@ impl DemandBuilder {
     ///
     /// # Errors
     /// `InvalidConfiguration`: a scope, tenant, claim, `acr` value or limit that can never be met,
-    /// a list of kinds or of scopes of which one is demanded that is empty, or demands that
+    /// a list of kinds, of `acr` values or of scopes of which one is demanded that is empty, or demands that
     /// contradict each other; the error's claim names it. A claim, `acr` value, age or sign-in of
     /// API keys alone; a cost where no API key is taken; a CSRF token of a public demand, which
     /// nothing proves; a limit twice. What only a guard can tell is told by

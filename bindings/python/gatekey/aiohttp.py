@@ -231,7 +231,7 @@ def request_of(request: web.Request, csrf_field: str | None = None) -> _Request:
             "method": request.method,
             "path": request.path,
             "headers": request.raw_headers,
-            "client": (request.remote, 0) if request.remote else None,
+            "client": (request.remote, None) if request.remote else None,
         },
         csrf_field,
     )

@@ -22,7 +22,11 @@ pub(crate) struct _Request {
     csrf_field: Option<Range<usize>>,
     is_upgrade: bool,
     is_cgi: bool,
+    is_rewritten: bool,
 }
+
+/// The peer of a server that has forgotten it: no address, and no Unix socket either.
+const FORGOTTEN: &str = "?";
 
 #[pymethods]
 impl _Request {
@@ -55,15 +59,34 @@ impl _Request {
             headers.push((text.add_any(&name, "a header")?, text.add_any(&value, "a header")?));
         }
         let client = get(intern!(py, "client"))?;
-        let peer = match client.is_none() {
-            true => String::new(),
-            false => client.get_item(0)?.extract().unwrap_or_default(),
+        let (peer, is_rewritten) = if client.is_none() {
+            // Of a Unix socket, or of a client of TCP that has gone meanwhile: the server's own
+            // address tells.
+            let server = get(intern!(py, "server"))?;
+            let port = if server.is_none() { None } else { server.get_item(1).ok() };
+            let is_tcp =
+                port.and_then(|port| port.extract::<u32>().ok()).is_some_and(|port| port > 0);
+            (if is_tcp { FORGOTTEN.to_owned() } else { String::new() }, false)
+        } else {
+            let port = client.get_item(1).ok().and_then(|port| port.extract::<u32>().ok());
+            (client.get_item(0)?.extract().unwrap_or_default(), port == Some(0))
         };
         let kind = get(intern!(py, "type"))?;
         let is_upgrade = kind.cast::<PyString>().is_ok_and(|kind| kind == "websocket");
         let csrf_field = csrf_field.map(|field| text.add_text(&field));
         let bytes = text.done();
-        Ok(Self { bytes, method, path, headers, peer, csrf_field, is_upgrade, is_cgi: false })
+        let is_cgi = false;
+        Ok(Self {
+            bytes,
+            method,
+            path,
+            headers,
+            peer,
+            csrf_field,
+            is_upgrade,
+            is_cgi,
+            is_rewritten,
+        })
     }
 
     /// The request of a WSGI environment (PEP 3333), whose names of headers are those of CGI.
@@ -94,7 +117,25 @@ impl _Request {
         }
         let csrf_field = csrf_field.map(|field| text.add_text(&field));
         let bytes = text.done();
-        Ok(Self { bytes, method, path, headers, peer, csrf_field, is_upgrade: false, is_cgi: true })
+        let (is_upgrade, is_cgi, is_rewritten) = (false, true, false);
+        Ok(Self {
+            bytes,
+            method,
+            path,
+            headers,
+            peer,
+            csrf_field,
+            is_upgrade,
+            is_cgi,
+            is_rewritten,
+        })
+    }
+
+    /// Whether the server has put the address of a header in the place of the peer's, as uvicorn does unless it is started
+    /// with `--no-proxy-headers`: such a peer has the port 0.
+    #[getter]
+    fn is_rewritten(&self) -> bool {
+        self.is_rewritten
     }
 
     /// Its method, for the log.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
-from guard_doors import DOORS, Door, OfDjango, OfFlask
+from guard_doors import DOORS, Door, OfDjango, OfFlask, asgi
 from guard_world import OWN, bearer
 
 from gatekey import OAuthClient
@@ -196,6 +196,29 @@ def test_peers_that_are_no_address(door: Door) -> None:
 
 
 # ---- nothing of a request comes back ----
+
+
+@pytest.mark.parametrize("framework", ["starlette", "fastapi", "litestar"])
+def test_peers_that_the_server_has_forgotten_or_rewritten(framework: str, tmp_path: Path) -> None:
+    door: Any = DOORS[framework](tmp_path, trusted_proxies=["unix", "127.0.0.1"])
+    key = door.world.key(cidrs=["198.51.100.0/24"])
+    sent = [*key, ("X-Forwarded-For", "198.51.100.7")]
+
+    def status(client: Any, server: Any) -> int:
+        more = {"client": client, "server": server}
+        return asgi(door.app, "GET", "/orders", sent, "", more).status
+
+    assert status(None, ("/run/shop.sock", None)) == 200
+    assert status(None, None) == 200
+    assert status(("127.0.0.1", 5000), ("127.0.0.1", 8000)) == 200
+    # uvicorn, of a client of TCP that has gone: no Unix socket.
+    assert status(None, ("127.0.0.1", 8000)) == 403
+    # uvicorn's own --proxy-headers: whose address it is cannot be told.
+    try:
+        assert status(("198.51.100.7", 0), ("127.0.0.1", 8000)) == 500
+    except ConfigurationError as error:
+        assert "--no-proxy-headers" in str(error)  # noqa: PT017 - Starlette raises it again
+    door.world.close()
 
 
 def test_nothing_is_echoed(door: Door) -> None:

@@ -461,6 +461,9 @@ def test_demands_that_contradict_each_other() -> None:
         {"csrf_always": True, "danger_no_csrf": True},
         {"same_tenant": True},
         {"kinds": "token"},
+        {"acr_values": []},
+        {"claims": {}},
+        {"limits": {}},
     ):
         with pytest.raises((ConfigurationError, gatekey.exceptions.UsageError)):
             auth.demand(**wrong)

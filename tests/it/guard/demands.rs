@@ -221,6 +221,7 @@ fn demands_that_can_never_be_met_are_refused_when_built() {
         ("any_scopes", Demand::builder().any_scopes(Vec::<String>::new())),
         ("kinds", Demand::builder().kinds([])),
         ("acr_values", Demand::builder().acr_values(["a b"])),
+        ("acr_values", Demand::builder().acr_values([""; 0])),
         ("acr_values", Demand::builder().acr_values(many())),
         ("tenant", Demand::builder().tenant("")),
         ("tenant", Demand::builder().tenant("a\nb")),

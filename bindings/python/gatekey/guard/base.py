@@ -210,7 +210,8 @@ class Guard:
         :raises ConfigurationError: no caller would be let in, or an option is not acceptable.
         """
         check_options(locals())
-        self._trusts_blindly = bool(listed(trusted_proxies, "trusted_proxies")) and not exact_names
+        self._has_proxies = bool(listed(trusted_proxies, "trusted_proxies"))
+        self._trusts_blindly = self._has_proxies and not exact_names
         if self._is_wsgi and self._trusts_blindly:
             raise ConfigurationError(NAMES_COLLAPSE)
         if danger_allow_http:

@@ -122,6 +122,9 @@ def check_demands(given: Mapping[str, Any], known: Iterable[str]) -> None:
     for name in FLAGS_OF_DEMANDS:
         if name in given:
             flag(given[name], name)
+    for name in ("acr_values", "claims", "limits"):
+        if given.get(name) in ([], (), {}, set(), ""):
+            raise ConfigurationError(f"`{name}` is empty, and demands nothing: leave it out.")
     if given.get("tenant") is not None:
         text(given["tenant"], "tenant")
     if given.get("cost") is not None:

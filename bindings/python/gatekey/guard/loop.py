@@ -12,7 +12,7 @@ from gatekey.aio.attempt import attempted
 from gatekey.aio.operation import in_threads
 from gatekey.aio.pool import STORES, Pool
 from gatekey.aio.verifier import carriers_of
-from gatekey.exceptions import OAuthError, StoreError, TransportError
+from gatekey.exceptions import ConfigurationError, OAuthError, StoreError, TransportError
 from gatekey.guard.base import Watch
 from gatekey.guard.former import found_in
 
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from gatekey.oauth import ResourceServer
 
 
+REWRITTEN = (
+    "The server has put an address of `X-Forwarded-For` in the place of its peer's, whoever has sent "
+    "that header, and the guard has `trusted_proxies`, which needs the peer's: start uvicorn with "
+    "--no-proxy-headers."
+)
 MOST = 10_000
 """How many calls of hooks may wait for their turn."""
 HOOKS = Pool(1)
@@ -44,6 +49,8 @@ def later(call: Callable[[], None]) -> bool:
 async def decided(guard: Guard, request: _Request, demand: _Demand) -> _Decision:
     """Decide from memory at once; what must be asked is asked by the loop, or in a thread."""
     core = guard._core
+    if request.is_rewritten and guard._has_proxies:
+        raise ConfigurationError(REWRITTEN)
     with Watch(guard, request, later) as watch:
         found = found_in(guard, request)
         user = None if found is None else await guard._look_up(found)
