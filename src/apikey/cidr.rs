@@ -14,6 +14,11 @@ pub(crate) struct Cidr {
 }
 
 impl Cidr {
+    /// Whether all addresses of its kind are in it.
+    pub(crate) const fn is_everything(&self) -> bool {
+        self.length == 0
+    }
+
     /// Reads `address/length`, or an address alone.
     ///
     /// # Errors

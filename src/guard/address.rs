@@ -50,7 +50,7 @@ impl Proxies {
     /// Trusts a network, an address, or whatever comes by a Unix socket (`unix`).
     ///
     /// # Errors
-    /// `InvalidConfiguration`: it is something else.
+    /// `InvalidConfiguration`: it is something else, or a network of all addresses.
     pub(super) fn trust(&mut self, text: &str) -> Result<()> {
         if text == "unix" {
             self.unix = true;
@@ -59,6 +59,9 @@ impl Proxies {
         let network = Cidr::parse(text).map_err(|error| {
             error.with_kind(ErrorKind::InvalidConfiguration).about_claim("trusted_proxies")
         })?;
+        if network.is_everything() {
+            return Err(EVERYBODY.about_claim("trusted_proxies"));
+        }
         self.networks.push(network);
         Ok(())
     }
@@ -123,6 +126,11 @@ impl Proxies {
         Some(value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or(value))
     }
 }
+
+const EVERYBODY: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "A network of all addresses trusts every caller, who could then name any address: name the proxies' own networks.",
+);
 
 /// An address, with or without a port, brackets and a zone.
 fn address(text: &str) -> Option<IpAddr> {

@@ -163,7 +163,14 @@ impl _Request {
 impl _Request {
     fn text(&self, place: &Range<usize>) -> String {
         let bytes = self.bytes.expose().get(place.clone()).unwrap_or_default();
-        String::from_utf8_lossy(bytes).into_owned()
+        let text = String::from_utf8_lossy(bytes);
+        if !text.contains(char::is_control) {
+            return text.into_owned();
+        }
+        // For logs, in which a line end would begin another entry.
+        let shown =
+            |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+        text.chars().map(shown).collect()
     }
 
     /// Does something with the request, as the core has it.

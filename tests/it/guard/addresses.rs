@@ -4,6 +4,7 @@
 use super::*;
 use core::net::IpAddr;
 use gatekey::ErrorKind;
+use gatekey::guard::Guard;
 
 fn address(service: &Service, request: Sent) -> Option<IpAddr> {
     let decision = service.on(request, &demand(|d| d.public()));
@@ -145,4 +146,16 @@ fn no_address_refuses_keys_with_networks_and_no_others() {
     }
     assert!(service.ask(get().peer("192.0.2.7:1").key(&bound)).is_allowed());
     refused(&service.ask(get().peer("198.51.100.7").key(&bound)), 403);
+}
+
+#[test]
+fn a_network_of_all_addresses_is_no_proxy() {
+    let keys = service().keys;
+    for text in ["0.0.0.0/0", "::/0", "::ffff:0:0/96"] {
+        let refused = Guard::builder().api_keys(keys.clone()).trusted_proxy(text).build();
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InvalidConfiguration, "{text}");
+        assert!(refused.to_string().contains("all addresses"), "{refused}");
+    }
+    assert!(Guard::builder().api_keys(keys).trusted_proxy("0.0.0.0/1").build().is_ok());
 }
