@@ -42,6 +42,9 @@ products: ## libgatekey and the command line as the tests use them
 servers: ## The real servers that the tests talk to
 	@$(PYTHON) tests/servers/servers.py install oidc-provider
 	@$(PYTHON) tests/servers/servers.py install postgres18
+	@$(PYTHON) tests/servers/servers.py install caddy
+	@$(PYTHON) tests/servers/servers.py install envoy
+	@$(PYTHON) tests/servers/servers.py install traefik
 
 # Fetching goes on while Rust is compiled.
 built:

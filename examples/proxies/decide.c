@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-enum { MOST_DEMANDS = 64, LONGEST = 2048 };
+enum { MOST_DEMANDS = 64, LONGEST = 2048, MOST_HEADERS = 500 };
 
 static struct {
     const char *name;
@@ -97,6 +97,13 @@ static gk_status unavailable(const char *why, gk_guard_decision **decision, gk_e
     return gk_guard_refuse(guard, GK_STATUS_STORE_UNAVAILABLE, demands[0].demand, decision, error);
 }
 
+static bool says_when(const gk_guard_decision *decision) {
+    for (size_t i = 0; i < gk_guard_decision_headers_len(decision); i++)
+        if (strcasecmp(gk_guard_decision_header_at(decision, i).name.data, "Retry-After") == 0)
+            return true;
+    return false;
+}
+
 static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, const char *path,
                               const char *method, const char *version, const char *data,
                               size_t *size, void **kept) {
@@ -115,6 +122,8 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
     const gk_guard_demand *demand = demand_at(path);
     ask(&asked, connection, method, path);
     asked.request.method = method_of(&asked);
+    /* 431, and the proxy's header may be among those that were left out. */
+    if (asked.request.headers_len > MOST_HEADERS) asked.request.method = (gk_str){"POST", 4};
     if (demand == NULL)
         status = unavailable("the proxy asks for a NAME that is not known", &decision, &why);
     else if (asked.request.method.len == 0)
@@ -128,6 +137,10 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
         own[2 * i] = NAMES[i], own[2 * i + 1] = values[i];
     if (status && problem_header)
         own[0] = "X-Gatekey-Problem", own[1] = gk_guard_decision_body(decision).data;
+    if (status && gk_guard_decision_http_status(decision) == 503 && !says_when(decision)) {
+        const size_t i = problem_header ? 2 : 0;
+        own[i] = "Retry-After", own[i + 1] = "1";
+    }
     return answer(connection, decision, 200, own, (gk_str){NULL, 0});
 }
 

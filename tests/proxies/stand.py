@@ -26,7 +26,8 @@ sys.path[:0] = [
     str(Path(__file__).parents[2] / "examples/proxies"),
 ]
 import check  # noqa: E402
-from servers import UnavailableError, need  # noqa: E402
+from checks import IDENTITY  # noqa: E402
+from servers import UnavailableError, need, proxy  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -192,6 +193,26 @@ class Quiet(BaseHTTPRequestHandler):
                 self.wfile.write(body)
 
 
+@contextlib.contextmanager
+def answering(place: str | int, status: int) -> Iterator[None]:
+    """Stand in the decision's place with an answer that is not its own."""
+
+    class Handler(Quiet):
+        def do_GET(self) -> None:
+            named = [(name, "root") for name in IDENTITY]
+            self.answer(status, [("Location", "/public/"), *named], b"")
+            self.close_connection = True
+
+        do_POST = do_HEAD = do_GET
+
+    server = served(place, Handler)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 @dataclass
 class Application:
     """Says what it was asked, and remembers it; at a Unix socket and at a port."""
@@ -311,8 +332,17 @@ class Front:
     by: ClassVar[str] = "socket"  # how it asks for a decision
     # Headers of which the application gets those that only look like ours.
     passes_aliases: ClassVar[bool] = False
+    # Whether a refusal keeps the headers that clear a browser's cookies.
+    keeps_cookies: ClassVar[bool] = True
 
-    def __init__(self, folder: Path, decision: Decision, application: Application) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        decision: Decision,
+        application: Application,
+        change: Callable[[str, str], str] = lambda _name, text: text,
+    ) -> None:
+        """Start it; `change` is what is done to a file of the example before."""
         self.folder, self.port, self.admin = folder, free_port(), free_port()
         self.replaced = {
             "unix:///run/shop/app.sock": f"unix://{application.path}",
@@ -323,6 +353,7 @@ class Front:
             "127.0.0.1:8081": f"127.0.0.1:{self.admin}",
             "127.0.0.1:8082": f"127.0.0.1:{decision.port}",
             "127.0.0.1:8083": f"127.0.0.1:{application.port}",
+            "http://:8080": f"http://:{self.port}",
             "port_value: 8080": f"port_value: {self.port}",
             "port_value: 8081": f"port_value: {self.admin}",
         }
@@ -330,7 +361,7 @@ class Front:
         shutil.copytree(EXAMPLES / self.name, self.files)
         for file in self.files.rglob("*"):
             if file.is_file():
-                file.write_text(self.adapted(file.read_text()))
+                file.write_text(self.adapted(change(file.name, file.read_text())))
         self.log = folder / "log"
         command = self.command()
         with self.log.open("wb") as log:
@@ -338,6 +369,10 @@ class Front:
                 command, cwd=self.files, stdout=log, stderr=log, env=self.environment()
             )
         wait_for(f"{self.name} to listen", self.listens)
+
+    def place(self, decision: Decision) -> str | int:
+        """Give where it asks."""
+        return decision.socket if self.by == "socket" else decision.port
 
     def environment(self) -> dict[str, str]:
         return {**os.environ, "HOME": str(self.folder)}
@@ -377,6 +412,7 @@ class Nginx(Front):
     """Debian's nginx."""
 
     name = "nginx"
+    keeps_cookies = False
 
     def command(self) -> list[str]:
         need("nginx is missing", "nginx")
@@ -401,6 +437,22 @@ class Nginx(Front):
         return done.stdout
 
 
+class Caddy(Front):
+    """Caddy, whose admin API tells what runs."""
+
+    name = "caddy"
+
+    def command(self) -> list[str]:
+        words = ["run", "--config", str(self.files / "Caddyfile"), "--adapter", "caddyfile"]
+        return [str(proxy(self.name)), *words]
+
+    def running(self) -> str:
+        asking = b"GET /config/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        answer = send(str(self.folder / "caddy-admin.sock"), asking)
+        assert answer.status == 200, answer
+        return answer.body.decode()
+
+
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-FRONTS: dict[str, type[Front]] = {each.name: each for each in (Nginx,)}
+FRONTS: dict[str, type[Front]] = {each.name: each for each in (Nginx, Caddy)}
 __all__ = ["UnavailableError", "need"]

