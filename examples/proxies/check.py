@@ -2,7 +2,8 @@
 """Proves over a running configuration that each route replaces the identity that clients send.
 
 usage: nginx -T 2> /dev/null | check.py nginx
-       curl -s --unix-socket /run/shop/caddy-admin.sock http://localhost/config/ | check.py caddy
+       curl -s --unix-socket /run/shop/caddy-admin.sock localhost/config/ | check.py caddy
+       curl -s --unix-socket /run/shop/envoy-admin.sock localhost/config_dump | check.py envoy
 
 Prints what is wrong, and ends with 1 then. It knows the files beside it and what is built like
 them; what it does not know is wrong.
@@ -14,12 +15,13 @@ import sys
 from typing import TYPE_CHECKING
 
 from checks.caddy import caddy
+from checks.envoy import envoy
 from checks.nginx import nginx
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FRONTS: dict[str, Callable[[str], list[str]]] = {"nginx": nginx, "caddy": caddy}
+FRONTS: dict[str, Callable[[str], list[str]]] = {"nginx": nginx, "caddy": caddy, "envoy": envoy}
 
 
 def main() -> int:

@@ -334,6 +334,8 @@ class Front:
     passes_aliases: ClassVar[bool] = False
     # Whether a refusal keeps the headers that clear a browser's cookies.
     keeps_cookies: ClassVar[bool] = True
+    # What a client hides from the decision as of its connection, and is refused for then.
+    hides: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -399,6 +401,13 @@ class Front:
     def wrong(self) -> list[str]:
         return check.FRONTS[self.name](self.running())
 
+    def told(self, name: str, path: str) -> str:
+        """Give what the admin API at a socket says."""
+        asking = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        answer = send(str(self.folder / name), asking.encode())
+        assert answer.status == 200, answer
+        return answer.body.decode()
+
     def ask(self, method: str, path: str, *headers: str, body: bytes = b"") -> Answer:
         """Ask as a client."""
         return send(self.port, request(method, path, *headers, body=body))
@@ -447,12 +456,23 @@ class Caddy(Front):
         return [str(proxy(self.name)), *words]
 
     def running(self) -> str:
-        asking = b"GET /config/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-        answer = send(str(self.folder / "caddy-admin.sock"), asking)
-        assert answer.status == 200, answer
-        return answer.body.decode()
+        return self.told("caddy-admin.sock", "/config/")
+
+
+class Envoy(Front):
+    """Envoy, whose admin API tells what runs."""
+
+    name = "envoy"
+    hides = ("X-Forwarded-For", "X-API-Key")
+
+    def command(self) -> list[str]:
+        words = ["-c", str(self.files / "envoy.yaml"), "--concurrency", "2", "-l", "error"]
+        return [str(proxy(self.name)), *words, "--disable-hot-restart"]
+
+    def running(self) -> str:
+        return self.told("envoy-admin.sock", "/config_dump")
 
 
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-FRONTS: dict[str, type[Front]] = {each.name: each for each in (Nginx, Caddy)}
+FRONTS: dict[str, type[Front]] = {each.name: each for each in (Nginx, Caddy, Envoy)}
 __all__ = ["UnavailableError", "need"]

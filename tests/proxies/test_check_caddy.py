@@ -85,6 +85,7 @@ APP = "reverse_proxy unix//run/shop/app.sock"
         (APP, "request_header {query.a} root\n" + APP, "alone sets"),
         (APP, APP + " {\nheader_up +x-gatekey-KIND root\n}", "add of X-Gatekey-Kind"),
         (APP, APP + " {\nrewrite /orders/..\n}", "`rewrite` of reverse_proxy"),
+        (APP, "reverse_proxy unix//run/gatekey/decide.sock", "clients reach the decision"),
         (APP, "uri strip_prefix /public\n" + APP, "`rewrite` is not known"),
         (APP, "vars client_ip 10.0.0.1\n" + APP, "`vars` is not known"),
         (APP, "php_fastcgi unix//run/shop/php.sock", "not known here"),

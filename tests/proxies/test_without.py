@@ -64,6 +64,25 @@ def another_answer(front: Front, decision: Decision, application: Application) -
     return application.asked != []
 
 
+def everybody(front: Front, decision: Decision, application: Application) -> bool:
+    """Be let in while there is no decision."""
+    decision.stop()
+    front.ask("GET", "/orders")
+    return application.asked != []
+
+
+def an_address(front: Front, decision: Decision, _: Application) -> bool:
+    """Claim one."""
+    key = decision.key(cidrs=("10.0.0.0/8",))
+    return told(front, "/orders", key, "X-Forwarded-For: 10.0.0.1") == "acme"
+
+
+def another_site(front: Front, decision: Decision, _: Application) -> bool:
+    """Post with a browser's cookie."""
+    token, _csrf = decision.session()
+    return front.ask("POST", "/orders", f"Cookie: __Host-access={token}").status == 200
+
+
 @contextlib.contextmanager
 def running(
     name: str,
@@ -101,6 +120,8 @@ ATTACKS = [
     ),
     ("nginx", "server.conf", "if ($gatekey_odd_path)", "if ($arg_none)", two_readings),
     ("nginx", "guarded.conf", "error_page 401 403 500", "error_page 401 403", no_decision),
+    ("nginx", "decision.conf", "$remote_addr", "$http_x_forwarded_for", an_address),
+    ("nginx", "decision.conf", "$request_method", "GET", another_site),
     ("caddy", "Caddyfile", "request_header -*Gatekey*", "", a_name),
     ("caddy", "Caddyfile", "request_header -Connection", "", a_connection),
     (
@@ -113,6 +134,15 @@ ATTACKS = [
     ("caddy", "Caddyfile", "respond @gatekey_odd", "# respond @gatekey_odd", two_readings),
     ("caddy", "Caddyfile", "handle_errors 5xx", "handle_errors 418", no_decision),
     ("caddy", "Caddyfile", "			status 200\n", "			status 2xx\n", another_answer),
+    ("caddy", "Caddyfile", "{client_ip}", "{header.X-Forwarded-For}", an_address),
+    ("caddy", "Caddyfile", "{method}", "GET", another_site),
+    ("envoy", "envoy.yaml", "- remove_on_match:", "- remove: X-None #", a_name),
+    ("envoy", "envoy.yaml", "exact: x-gatekey-subject", "exact: x-none", a_name_behind_a_guard),
+    ("envoy", "envoy.yaml", "'(?i).*", "'none.*", two_readings),
+    ("envoy", "envoy.yaml", "failure_mode_allow: false", "failure_mode_allow: true", everybody),
+    ("envoy", "envoy.yaml", "status_on_error:", "# status_on_error:", no_decision),
+    ("envoy", "envoy.yaml", "use_remote_address: true", "use_remote_address: false", an_address),
+    ("envoy", "envoy.yaml", "%REQ(:METHOD)%", "GET", another_site),
 ]
 
 

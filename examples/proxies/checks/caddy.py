@@ -64,6 +64,9 @@ def whole(config: dict[str, Any]) -> Iterator[str]:
         unavailable = list(flat(errors))
         walk.routes(errors, frozenset(), f"{name}: errors")
         yield from walk.wrong
+        for dial, where in walk.applications:
+            if dial in walk.decisions:
+                yield f"{where}: clients reach the decision"
         asking += walk.asking
         if not any(
             each["handler"] == "static_response" and each.get("status_code") == 503
@@ -106,6 +109,8 @@ class Walk:
         """Begin with nothing."""
         self.wrong: list[str] = []
         self.asking = 0
+        self.decisions: list[str] = []
+        self.applications: list[tuple[str, str]] = []
 
     def routes(self, routes: list[dict[str, Any]], facts: Facts, where: str) -> Facts | None:
         """Give what is so behind these routes; None if no request comes there."""
@@ -136,11 +141,13 @@ class Walk:
                 self.left(facts, here)
                 self.wrong += [f"{here}: {why}" for why in decision(each)]
                 self.asking += 1
+                self.decisions += [one["dial"] for one in each["upstreams"]]
             elif kind == "reverse_proxy":
                 self.left(facts, here)
                 self.stripped({"request": each.get("headers", {}).get("request", {})}, here)
                 for name in set(each) - OF_AN_APPLICATION:
                     self.wrong.append(f"{here}: `{name}` of reverse_proxy is not known here")
+                self.applications += [(one["dial"], here) for one in each.get("upstreams", [])]
                 after = None
             elif kind in ENDING:
                 after = None
