@@ -95,7 +95,7 @@ def ffi(everything: bool) -> list[Lane]:
     # PostgreSQL's log-ins, with examples/pg18-validator.
     lanes.append(pytest("ffi pg18", ROOT, "-q", "-rs", "-p", "no:cacheprovider", "tests/pg18"))
     lanes.append(shell("ffi cpp-service", "tests/ffi/cpp_service.sh"))
-    # nginx and others, with examples/proxies.
+    # nginx, Caddy, Envoy and Traefik, with examples/proxies.
     lanes.append(
         pytest("ffi proxies", ROOT, "-q", "-rs", "-p", "no:cacheprovider", "tests/proxies")
     )

@@ -68,6 +68,11 @@ def wait_for(what: str, is_so: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def stopped(task: Path) -> bool:
+    """Tell whether a thread is stopped."""
+    return (task / "stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
 def free_port() -> int:
     """Give a port that nobody listens at."""
     with socket.create_server(("127.0.0.1", 0)) as one:
@@ -115,15 +120,19 @@ def parsed(received: bytes) -> Answer:
 def whole(received: bytes) -> bool:
     """Tell whether that is a whole answer; a proxy may wait for more of a body that it refused."""
     head, _, body = received.partition(b"\r\n\r\n")
+    while head.startswith(b"HTTP/1.1 100"):
+        head, _, body = body.partition(b"\r\n\r\n")
     length = re.search(rb"(?i)\r\ncontent-length: *([0-9]+)", head)
     return bool(length) and len(body) >= int(length[1] if length else 0)
 
 
-def send(place: str | int, sent: bytes) -> Answer:
+def send(place: str | int, sent: bytes, source: str = "") -> Answer:
     """Send bytes to a port or a Unix socket; give the answer, after which the connection ends."""
     family = socket.AF_UNIX if isinstance(place, str) else socket.AF_INET
     with socket.socket(family) as connection:
         connection.settimeout(PATIENCE)
+        if source:
+            connection.bind((source, 0))
         connection.connect(place if isinstance(place, str) else ("127.0.0.1", place))
         with contextlib.suppress(ConnectionError):
             connection.sendall(sent)
@@ -304,6 +313,9 @@ class Decision:
         """Let it accept, and say nothing."""
         for process in self.processes:
             process.send_signal(signal.SIGSTOP)
+            tasks = Path(f"/proc/{process.pid}/task")
+            # Its threads stop one by one.
+            wait_for("a stop", lambda tasks=tasks: all(stopped(each) for each in tasks.iterdir()))  # type: ignore[misc]
         try:
             yield
         finally:
@@ -334,6 +346,8 @@ class Front:
     passes_aliases: ClassVar[bool] = False
     # Whether a refusal keeps the headers that clear a browser's cookies.
     keeps_cookies: ClassVar[bool] = True
+    # The type of what is said where there is no decision.
+    unavailable: ClassVar[str] = "application/problem+json"
     # What a client hides from the decision as of its connection, and is refused for then.
     hides: ClassVar[tuple[str, ...]] = ()
 
@@ -345,7 +359,8 @@ class Front:
         change: Callable[[str, str], str] = lambda _name, text: text,
     ) -> None:
         """Start it; `change` is what is done to a file of the example before."""
-        self.folder, self.port, self.admin = folder, free_port(), free_port()
+        self.folder = folder
+        self.port, self.admin, self.inner = free_port(), free_port(), free_port()
         self.replaced = {
             "unix:///run/shop/app.sock": f"unix://{application.path}",
             "/run/gatekey/decide.sock": decision.socket,
@@ -355,6 +370,11 @@ class Front:
             "127.0.0.1:8081": f"127.0.0.1:{self.admin}",
             "127.0.0.1:8082": f"127.0.0.1:{decision.port}",
             "127.0.0.1:8083": f"127.0.0.1:{application.port}",
+            "127.0.0.1:8084": f"127.0.0.1:{self.inner}",
+            # Long enough for what answers, and waited for by each test of what does not.
+            "_timeout 2s": "_timeout 1s",
+            "imeout: 2s": "imeout: 1s",
+            "providers:\n": "providers:\n  providersThrottleDuration: 10ms\n",
             "http://:8080": f"http://:{self.port}",
             "port_value: 8080": f"port_value: {self.port}",
             "port_value: 8081": f"port_value: {self.admin}",
@@ -401,10 +421,12 @@ class Front:
     def wrong(self) -> list[str]:
         return check.FRONTS[self.name](self.running())
 
-    def told(self, name: str, path: str) -> str:
+    def told(self, name: str, path: str, body: str = "") -> str:
         """Give what the admin API at a socket says."""
-        asking = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-        answer = send(str(self.folder / name), asking.encode())
+        method = "POST" if body else "GET"
+        asking = request(method, path, "Content-Type: text/caddyfile", body=body.encode())
+        asking = asking.replace(b"Host: shop.example", b"Host: localhost", 1)
+        answer = send(str(self.folder / name), asking)
         assert answer.status == 200, answer
         return answer.body.decode()
 
@@ -473,6 +495,25 @@ class Envoy(Front):
         return self.told("envoy-admin.sock", "/config_dump")
 
 
+class Traefik(Front):
+    """Traefik, whose API tells what runs."""
+
+    name = "traefik"
+    by = "port"
+    hides = ("X-API-Key",)
+    unavailable = "text/plain; charset=utf-8"
+
+    def command(self) -> list[str]:
+        return [str(proxy(self.name)), "--configFile=traefik.yml"]
+
+    def running(self) -> str:
+        paths = ("/api/rawdata", "/api/entrypoints")
+        return "\n\n".join(send(self.admin, request("GET", path)).body.decode() for path in paths)
+
+    def listens(self) -> bool:
+        return super().listens() and self.ask("GET", "/").status != 404
+
+
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-FRONTS: dict[str, type[Front]] = {each.name: each for each in (Nginx, Caddy, Envoy)}
+FRONTS: dict[str, type[Front]] = {each.name: each for each in (Nginx, Caddy, Envoy, Traefik)}
 __all__ = ["UnavailableError", "need"]

@@ -3,36 +3,48 @@
 from __future__ import annotations
 
 import json
-import subprocess
+from typing import TYPE_CHECKING
 
 import pytest
 from checks.caddy import caddy
-from servers import UnavailableError, proxy
-from stand import EXAMPLES
+from stand import EXAMPLES, Caddy, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stand import Application, Decision
 
 
-def printed(old: str = "", new: str = "") -> str:
-    """Give what Caddy makes of the example, in which something is changed before."""
-    text = (EXAMPLES / "caddy/Caddyfile").read_text()
-    assert old in text
+class Adapting:
+    """A running Caddy, which says what it makes of a Caddyfile."""
+
+    def __init__(self, front: Caddy) -> None:
+        self.front = front
+
+    def __call__(self, old: str = "", new: str = "") -> str:
+        """Give what it makes of the example, in which something is changed before."""
+        text = (EXAMPLES / "caddy/Caddyfile").read_text()
+        assert old in text
+        said = self.front.told("caddy-admin.sock", "/adapt", text.replace(old, new))
+        return json.dumps(json.loads(said)["result"])
+
+
+@pytest.fixture(scope="module")
+def printed(
+    tmp_path_factory: pytest.TempPathFactory, decision: Decision, application: Application
+) -> Iterator[Adapting]:
     try:
-        words = [str(proxy("caddy")), "adapt", "--config", "-", "--adapter", "caddyfile"]
+        front = Caddy(tmp_path_factory.mktemp("c"), decision, application)
     except UnavailableError as why:
         pytest.skip(f"proxies: {why}")
-    changed = text.replace(old, new)
-    done = subprocess.run(words, input=changed, capture_output=True, text=True, check=True)
-    return done.stdout
+    yield Adapting(front)
+    front.stop()
 
 
-def test_as_it_is() -> None:
+def test_as_it_is(printed: Adapting) -> None:
     assert caddy(printed()) == []
-    for none in (
-        "",
-        "{}",
-        "[]",
-        '{"apps":1}',
-        '{"apps":{"http":{"servers":{"a":{"routes":[{}]}}}}}',
-    ):
+    nothing = '{"apps":{"http":{"servers":{"a":{"routes":[{}]}}}}}'
+    for none in ("", "{}", "[]", '{"apps":1}', nothing):
         assert caddy(none) != []
 
 
@@ -98,12 +110,12 @@ APP = "reverse_proxy unix//run/shop/app.sock"
         ("admin unix//run/shop/caddy-admin.sock|0600", "admin localhost:2019", "the admin API"),
     ],
 )
-def test_gone_wrong(old: str, new: str, said: str) -> None:
+def test_gone_wrong(printed: Adapting, old: str, new: str, said: str) -> None:
     wrong = caddy(printed(old, new))
     assert any(said in each for each in wrong), wrong
 
 
-def test_no_decision() -> None:
+def test_no_decision(printed: Adapting) -> None:
     text = json.loads(printed("import gatekey orders-read", ""))
     assert caddy(json.dumps(text)) == []
     del text["apps"]["http"]["servers"]["srv0"]["routes"]

@@ -104,7 +104,7 @@ MUTATION = BUFFER.replace("buffer.v3.Buffer", "header_mutation.v3.HeaderMutation
         ('{"exact": "retry-after"}, ', "", "allowed_client_headers"),
         ('"path_override": "/auth/orders-read"', '"path_prefix": "/auth/orders-read"', "constant"),
         ('"path_override": "/auth/admin"', '"path_override": "/auth"', "constant"),
-        (', "timeout": "2s"', "", "timeout"),
+        (', "timeout": "1s"', "", "timeout"),
         (OPEN, f'{{{PER_ROUTE}, "check_settings": {{}}}}', "check_settings"),
         (
             OPEN,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -183,13 +184,21 @@ def test_ended_sessions(front: Front, decision: Decision) -> None:
     assert answer.all("Set-Cookie") == (own if front.keeps_cookies else [])
 
 
+def out_of_reach(front: Front, answer: Answer) -> None:
+    """Check that the client is told to come again."""
+    if front.unavailable == "application/problem+json":
+        refused(answer, 503)
+    assert answer.status == 503, answer
+    assert answer.all("Content-Type") == [front.unavailable], answer
+    assert answer.all("Cache-Control") == ["no-store"], answer
+    assert int(answer.all("Retry-After")[0]) >= 1, answer
+
+
 def unavailable(front: Front, application: Application, key: str) -> None:
     """Check that nobody is let in, and that the client is told to come again."""
     application.asked.clear()
     for method, headers in (("GET", (key,)), ("POST", (key,)), ("GET", ())):
-        answer = front.ask(method, "/orders", *headers)
-        refused(answer, 503)
-        assert int(answer.all("Retry-After")[0]) >= 1
+        out_of_reach(front, front.ask(method, "/orders", *headers))
     assert application.asked == []
     assert front.ask("GET", "/public/x").status == 200
 
@@ -198,8 +207,7 @@ def test_no_decision(front: Front, application: Application, decision: Decision)
     """Row C4: it hangs, and it is away; then it is back."""
     key = decision.key()
     with decision.silent():
-        refused(answer := front.ask("POST", "/orders", key), 503)
-        assert answer.all("Retry-After")
+        out_of_reach(front, front.ask("POST", "/orders", key))
     assert application.asked == []
     decision.stop()
     unavailable(front, application, key)
@@ -225,8 +233,7 @@ def test_answers_that_are_none(
     """Something else answers in the decision's place."""
     decision.stop()
     with answering(front.place(decision), status):
-        answer = front.ask("GET", "/orders", "X-API-Key: x")
-        assert answer.status == 503, answer
+        out_of_reach(front, front.ask("GET", "/orders", "X-API-Key: x"))
         assert application.asked == []
 
 
@@ -271,7 +278,9 @@ def test_connection(front: Front, decision: Decision) -> None:
 def test_sockets(front: Front, decision: Decision, application: Application) -> None:
     """Row C6: other users of the machine reach neither the decision nor the application."""
     if front.by != "socket":
-        pytest.skip(f"proxies: {front.name} asks by a port")
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.2", decision.port))
+        return
     for path in (decision.socket, application.path):
         assert os.stat(path).st_mode & 0o777 == 0o660
     if os.getuid() != 0:
@@ -326,6 +335,9 @@ def test_other_sites(front: Front, application: Application, decision: Decision)
 
 def test_the_clients_address(front: Front, decision: Decision) -> None:
     here, elsewhere = decision.key(cidrs=("127.0.0.0/8",)), decision.key(cidrs=("10.0.0.0/8",))
+    second = decision.key(cidrs=("127.0.0.2/32",))
+    assert send(front.port, request("GET", "/orders", second), "127.0.0.2").status == 200
+    refused(send(front.port, request("GET", "/orders", second), "127.0.0.3"), 403)
     assert front.ask("GET", "/orders", here, "X-Forwarded-For: 10.0.0.1").status == 200
     for line in ("X-Forwarded-For: 10.0.0.1", "Forwarded: for=10.0.0.1", "X-Real-IP: 10.0.0.1"):
         refused(front.ask("GET", "/orders", elsewhere, line, line), 403)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from stand import FRONTS, UnavailableError, answering
+from stand import EXAMPLES, FRONTS, UnavailableError, answering, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,6 +45,7 @@ def two_readings(front: Front, _: Decision, application: Application) -> bool:
     """Have a path read differently."""
     front.ask("GET", "/public/%252e%252e/admin")
     front.ask("GET", "/public/%2e%2e/admin")
+    front.ask("GET", "/public/..;/admin")
     return application.asked != []
 
 
@@ -83,30 +85,73 @@ def another_site(front: Front, decision: Decision, _: Application) -> bool:
     return front.ask("POST", "/orders", f"Cookie: __Host-access={token}").status == 200
 
 
-@contextlib.contextmanager
-def running(
-    name: str,
-    decision: Decision,
-    application: Application,
-    change: Callable[[str, str], str],
-) -> Iterator[Front]:
-    """Run a proxy with a change."""
-    kind = FRONTS[name]
-    if decision.by != kind.by:
-        decision.stop()
-    if not decision.processes:
-        decision.start(kind.by)
-    with tempfile.TemporaryDirectory(prefix="gatekey-without-") as folder:
-        Path(folder).chmod(0o755)
+def a_websocket(front: Front, decision: Decision, _: Application) -> bool:
+    """Open one by a browser's cookie, from another site."""
+    token, _csrf = decision.session()
+    asking = ("Connection: Upgrade, close", "Upgrade: websocket", "Origin: https://evil.example")
+    answer = front.ask("GET", "/orders", f"Cookie: __Host-access={token}", *asking)
+    seen = answer.json()["headers"] if answer.status == 200 else []
+    return "upgrade" in [name.lower() for name, _ in seen]
+
+
+class Running:
+    """Runs proxies with changes."""
+
+    def __init__(self, decision: Decision, application: Application) -> None:
+        self.decision, self.application = decision, application
+        self.reloading: Front | None = None
+
+    def start(self, name: str, change: Callable[[str, str], str]) -> Front:
+        """Run one with a change."""
+        folder = Path(tempfile.mkdtemp(prefix="gatekey-without-"))
+        folder.chmod(0o755)
         try:
-            front = kind(Path(folder), decision, application, change)
+            return FRONTS[name](folder, self.decision, self.application, change)
         except UnavailableError as why:
             pytest.skip(f"proxies: {why}")
-        application.asked.clear()
+
+    @staticmethod
+    def stop(front: Front) -> None:
+        front.stop()
+        shutil.rmtree(front.folder)
+
+    def reload(self, name: str, file: str, change: Callable[[str, str], str]) -> Front:
+        """Have the one that runs read a changed file: Traefik takes long to start."""
+        if self.reloading is None:
+            watch = ("watch: false", "watch: true")
+            self.reloading = self.start(name, lambda _, text: text.replace(*watch))
+        front = self.reloading
+        before = front.running()
+        text = (EXAMPLES / name / file).read_text()
+        (front.files / file).write_text(front.adapted(change(file, text)))
+        wait_for("another configuration", lambda: front.running() != before)
+        return front
+
+    @contextlib.contextmanager
+    def __call__(self, name: str, file: str, change: Callable[[str, str], str]) -> Iterator[Front]:
+        by = FRONTS[name].by
+        if self.decision.by != by:
+            self.decision.stop()
+        if not self.decision.processes:
+            self.decision.start(by)
+        if file == "routes.yml":
+            front = self.reload(name, file, change)
+        else:
+            front = self.start(name, change)
+        self.application.asked.clear()
         try:
             yield front
         finally:
-            front.stop()
+            if front is not self.reloading:
+                self.stop(front)
+
+
+@pytest.fixture(scope="module")
+def running(decision: Decision, application: Application) -> Iterator[Running]:
+    one = Running(decision, application)
+    yield one
+    if one.reloading:
+        one.stop(one.reloading)
 
 
 ATTACKS = [
@@ -143,13 +188,19 @@ ATTACKS = [
     ("envoy", "envoy.yaml", "status_on_error:", "# status_on_error:", no_decision),
     ("envoy", "envoy.yaml", "use_remote_address: true", "use_remote_address: false", an_address),
     ("envoy", "envoy.yaml", "%REQ(:METHOD)%", "GET", another_site),
+    ("traefik", "routes.yml", 'X-Gatekey-Subject: ""', 'X-None: ""', a_name),
+    ("traefik", "routes.yml", "- X-Gatekey-Subject\n", "- X-None\n", a_name_behind_a_guard),
+    ("traefik", "routes.yml", f'Connection: ""\n{" " * 10}Upgrade: ""', 'X-None: ""', a_websocket),
+    ("traefik", "routes.yml", "rule: PathRegexp(`;|", "rule: PathRegexp(`", two_readings),
+    ("traefik", "traefik.yml", "EncodedPercent: false", "EncodedPercent: true", two_readings),
+    ("traefik", "routes.yml", "127.0.0.1:8084/auth/", "127.0.0.1:8082/auth/", no_decision),
+    ("traefik", "routes.yml", '"201-399"', '"300-399"', another_answer),
 ]
 
 
 @pytest.mark.parametrize(("name", "file", "old", "new", "attack"), ATTACKS)
 def test_without(
-    decision: Decision,
-    application: Application,
+    running: Running,
     name: str,
     file: str,
     old: str,
@@ -162,6 +213,7 @@ def test_without(
         assert old in text
         return text.replace(old, new)
 
-    with running(name, decision, application, change) as front:
-        assert attack(front, decision, application)
+    with running(name, file, change) as front:
+        # What runs is told a moment before it does.
+        wait_for("success", lambda: attack(front, running.decision, running.application))
         assert front.wrong() != []
