@@ -3,7 +3,7 @@
 FUZZ_SECONDS ?= 60
 BENCH_ENV = CARGO='$(CARGO)' PYTHON='$(PYTHON)' TARGET='$(TARGET)'
 
-.PHONY: bench bench-api-keys bench-asyncio bench-guard bench-pg18 bench-sessions callgrind fuzz
+.PHONY: bench bench-api-keys bench-asyncio bench-guard bench-pg18 bench-proxies bench-sessions callgrind fuzz
 
 bench: wheel ## Measures gatekey beside its peers, writes docs/bench*.md and docs/bench.svg (QUICK=1: prints)
 	@$(MAKE) --no-print-directory install PREFIX=$(TARGET)/bench/prefix DESTDIR=
@@ -28,6 +28,11 @@ bench-guard: wheel ## The part of `make bench` that is about the guard
 
 bench-pg18: ## What a log-in of PostgreSQL with examples/pg18-validator costs beside trust (LOGINS=200); prints
 	$(PYTHON) benches/pg18.py
+
+bench-proxies: ## What a decision of examples/proxies costs behind each proxy (ROUNDS=5 SECONDS=3); prints
+	@$(MAKE) --no-print-directory dev-wheel
+	@$(MAKE) --no-print-directory install PREFIX=$(TARGET)/bench/prefix DESTDIR=
+	FFI_LIBRARY='$(TARGET)/bench/prefix/lib' $(VENV_PY) benches/proxies.py
 
 callgrind: ## Counts the instructions of one HS256 verify and sign (ALG=ES256: of another algorithm)
 	$(BENCH_ENV) $(PYTHON) benches/callgrind.py
