@@ -6799,7 +6799,11 @@ void gk_token_manager_options_pepper(gk_token_manager_options *options,
  * Makes a manager.
  *
  * @param client Whose tokens they are; shared.
- * @param http What carries the requests; shared.
+ * @param http What carries the requests; shared. NULL for an event loop, which drives
+ * gk_token_manager_renewal and gk_token_manager_replacement: then no call of the manager waits or
+ * asks a server. What would have to is GK_STATUS_INVALID_ARGUMENT if other tokens are needed, and
+ * GK_STATUS_STORE_UNAVAILABLE while an operation of the same name, or another process, renews
+ * them.
  * @param options Where tokens are kept; copied. NULL for memory.
  * @param manager Receives the manager, to be freed with gk_token_manager_free; NULL if the call
  * fails.
@@ -6925,6 +6929,70 @@ gk_status gk_token_manager_tokens(const gk_token_manager *manager,
                                   uint64_t min_ttl,
                                   gk_oauth_tokens **tokens,
                                   gk_error *err);
+
+/**
+ * Gives what is known under a name without asking a server, if it is as good as
+ * gk_token_manager_tokens says. With a folder, a small file is read.
+ *
+ * @param manager The manager.
+ * @param name A name of the program's own: 1 to 120 bytes.
+ * @param name_len Its length in bytes.
+ * @param min_ttl Seconds that the access token must be good for at least; half of its life where
+ * that is less.
+ * @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if none are known
+ * that are good: then drive a gk_token_manager_renewal.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK, also if none are known; GK_STATUS_INVALID_ARGUMENT.
+ */
+GK_NODISCARD
+gk_status gk_token_manager_known(const gk_token_manager *manager,
+                                 const char *name,
+                                 size_t name_len,
+                                 uint64_t min_ttl,
+                                 gk_oauth_tokens **tokens,
+                                 gk_error *err);
+
+/**
+ * gk_token_manager_tokens as an operation, for event loops; it ends with tokens
+ * (gk_operation_tokens). It is over at its first step if what is known is good. Otherwise one
+ * operation of a name asks, and what others want of that name waits for it: GK_STEP_WAIT. If that
+ * one fails, they fail with its reason until it is worth another try; if it is freed, or not
+ * driven any more, another takes over. It holds the folder's lock while a request is out; its
+ * steps read and write small files there.
+ *
+ * @param manager The manager, which may be freed before the operation.
+ * @param name A name of the program's own: 1 to 120 bytes.
+ * @param name_len Its length in bytes.
+ * @param min_ttl Seconds that the access token must be good for at least; half of its life where
+ * that is less.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+ * fails. It ends as gk_token_manager_tokens does.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT.
+ */
+GK_NODISCARD
+gk_status gk_token_manager_renewal(const gk_token_manager *manager,
+                                   const char *name,
+                                   size_t name_len,
+                                   uint64_t min_ttl,
+                                   gk_operation **operation,
+                                   gk_error *err);
+
+/**
+ * gk_token_manager_replace as an operation, as gk_token_manager_renewal.
+ *
+ * @param manager The manager, which may be freed before the operation.
+ * @param refused Which one, and whose; copied.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+ * fails. It ends as gk_token_manager_replace does, with all that came with the access token.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT.
+ */
+GK_NODISCARD
+gk_status gk_token_manager_replacement(const gk_token_manager *manager,
+                                       const gk_refused_token *refused,
+                                       gk_operation **operation,
+                                       gk_error *err);
 
 /**
  * Takes an operation to its end over a transport; blocks meanwhile.

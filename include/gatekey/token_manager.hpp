@@ -43,6 +43,12 @@ class token_manager : public detail::handle<gk_token_manager, gk_token_manager_f
         : handle(detail::made<gk_token_manager>([&](auto **out, auto *err) {
               return gk_token_manager_new(client.get(), transport.get(), options.get(), out, err);
           })) {}
+    /// For an event loop, which drives `renewal` and `replacement`: no call waits or asks a server.
+    explicit token_manager(const oauth_client &client,
+                           const token_manager_options &options = token_manager_options())
+        : handle(detail::made<gk_token_manager>([&](auto **out, auto *err) {
+              return gk_token_manager_new(client.get(), nullptr, options.get(), out, err);
+          })) {}
     [[nodiscard]] token_manager clone() const {
         return token_manager(gk_token_manager_clone(get()));
     }
@@ -74,6 +80,30 @@ class token_manager : public detail::handle<gk_token_manager, gk_token_manager_f
         const gk_refused_token token{name.data(), name.size(), refused.data(), refused.size()};
         return secret(detail::filled([&](auto *out, auto *err) {
             return gk_token_manager_replace(get(), &token, out, err);
+        }));
+    }
+    /// What is known without asking a server, if it is good for at least `min_ttl` seconds.
+    [[nodiscard]] std::optional<oauth_tokens> known(std::string_view name,
+                                                    std::uint64_t min_ttl = 60) const {
+        gk_oauth_tokens *tokens;
+        detail::done([&](auto *err) {
+            return gk_token_manager_known(get(), name.data(), name.size(), min_ttl, &tokens, err);
+        });
+        if (tokens == nullptr) return std::nullopt;
+        return oauth_tokens(tokens);
+    }
+    /// `tokens` as an operation, for event loops; its `tokens()` are what it ends with. One
+    /// operation of a name asks, and the others wait for it.
+    [[nodiscard]] operation renewal(std::string_view name, std::uint64_t min_ttl = 60) const {
+        return operation(detail::made<gk_operation>([&](auto **out, auto *err) {
+            return gk_token_manager_renewal(get(), name.data(), name.size(), min_ttl, out, err);
+        }));
+    }
+    /// `replace` as an operation, for event loops.
+    [[nodiscard]] operation replacement(std::string_view name, std::string_view refused) const {
+        const gk_refused_token token{name.data(), name.size(), refused.data(), refused.size()};
+        return operation(detail::made<gk_operation>([&](auto **out, auto *err) {
+            return gk_token_manager_replacement(get(), &token, out, err);
         }));
     }
 };

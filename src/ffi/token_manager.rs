@@ -1,11 +1,14 @@
 //! `gk_token_manager`: the tokens of other servers, kept and refreshed once for all.
 
-use super::boundary::{Fault, Outcome, create, fill, given, guard, release, share, slice, text};
+use super::boundary::{
+    Fault, Outcome, create, fill, given, guard, release, share, slice, text, writable,
+};
 use super::buf::gk_buf;
 use super::error::gk_error;
 use super::http::gk_http;
 use super::oauth_client::gk_oauth_client;
 use super::oauth_tokens::gk_oauth_tokens;
+use super::operation::{Ended, gk_operation};
 use super::status::gk_status;
 use super::sticky::{self, Sticky};
 use super::token_grant::{gk_token_grant, granted};
@@ -128,7 +131,11 @@ pub struct gk_token_manager(TokenManager);
 /// Makes a manager.
 ///
 /// @param client Whose tokens they are; shared.
-/// @param http What carries the requests; shared.
+/// @param http What carries the requests; shared. NULL for an event loop, which drives
+/// gk_token_manager_renewal and gk_token_manager_replacement: then no call of the manager waits or
+/// asks a server. What would have to is GK_STATUS_INVALID_ARGUMENT if other tokens are needed, and
+/// GK_STATUS_STORE_UNAVAILABLE while an operation of the same name, or another process, renews
+/// them.
 /// @param options Where tokens are kept; copied. NULL for memory.
 /// @param manager Receives the manager, to be freed with gk_token_manager_free; NULL if the call
 /// fails.
@@ -146,14 +153,16 @@ pub unsafe extern "C" fn gk_token_manager_new(
 ) -> gk_status {
     create(manager, err, || {
         let client = given(client, "client")?.0.clone();
-        let transport = Arc::clone(&given(http, "http")?.0);
         let memory = Kept::default();
         let kept = options.map_or(Ok(&memory), |options| options.0.built())?;
         let store: Arc<dyn TokenStore> = match &kept.folder {
             None => Arc::new(MemoryTokenStore::new()),
             Some(folder) => Arc::new(TokenFolder::open(folder)?),
         };
-        let own = TokenManager::new(client, store, transport);
+        let own = match http {
+            Some(http) => TokenManager::new(client, store, Arc::clone(&http.0)),
+            None => TokenManager::driven(client, store),
+        };
         let mut own = own.refresh_with(kept.refreshing.clone());
         if let Some(grant) = &kept.grant {
             own = own.client_credentials(grant.clone());
@@ -271,6 +280,14 @@ pub struct gk_refused_token {
     pub access_token_len: usize,
 }
 
+impl gk_refused_token {
+    /// The name, and the access token.
+    unsafe fn texts(&self) -> Outcome<(&str, &str)> {
+        let name = text(self.name, self.name_len, "name")?;
+        Ok((name, text(self.access_token, self.access_token_len, "access_token")?))
+    }
+}
+
 /// Gives another access token than the one that was refused, unless there is one by now. If an API
 /// refuses new ones as well, the next is asked for after a second, then after two, at most once a
 /// minute; until then the refused one is given once more, and it is of no use to send it.
@@ -292,9 +309,7 @@ pub unsafe extern "C" fn gk_token_manager_replace(
 ) -> gk_status {
     fill(access_token, err, || {
         let manager = &given(manager, "manager")?.0;
-        let refused = given(refused, "refused")?;
-        let name = text(refused.name, refused.name_len, "name")?;
-        let token = text(refused.access_token, refused.access_token_len, "access_token")?;
+        let (name, token) = given(refused, "refused")?.texts()?;
         Ok(manager.replace(name, &Secret::from(token.to_owned()))?.access_token.clone())
     })
 }
@@ -324,6 +339,96 @@ pub unsafe extern "C" fn gk_token_manager_tokens(
     create(tokens, err, || {
         let tokens = given(manager, "manager")?.0.tokens(text(name, name_len, "name")?, min_ttl)?;
         Ok(gk_oauth_tokens(OAuthTokens::clone(&tokens)))
+    })
+}
+
+/// Gives what is known under a name without asking a server, if it is as good as
+/// gk_token_manager_tokens says. With a folder, a small file is read.
+///
+/// @param manager The manager.
+/// @param name A name of the program's own: 1 to 120 bytes.
+/// @param name_len Its length in bytes.
+/// @param min_ttl Seconds that the access token must be good for at least; half of its life where
+/// that is less.
+/// @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if none are known
+/// that are good: then drive a gk_token_manager_renewal.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK, also if none are known; GK_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_token_manager_known(
+    manager: Option<&gk_token_manager>,
+    name: *const c_char,
+    name_len: usize,
+    min_ttl: u64,
+    tokens: *mut *mut gk_oauth_tokens,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        let place = writable(tokens)?;
+        place.write(std::ptr::null_mut());
+        let known = given(manager, "manager")?.0.known(text(name, name_len, "name")?, min_ttl);
+        if let Some(known) = known {
+            place.write(Box::into_raw(Box::new(gk_oauth_tokens(OAuthTokens::clone(&known)))));
+        }
+        Ok(())
+    })
+}
+
+/// gk_token_manager_tokens as an operation, for event loops; it ends with tokens
+/// (gk_operation_tokens). It is over at its first step if what is known is good. Otherwise one
+/// operation of a name asks, and what others want of that name waits for it: GK_STEP_WAIT. If that
+/// one fails, they fail with its reason until it is worth another try; if it is freed, or not
+/// driven any more, another takes over. It holds the folder's lock while a request is out; its
+/// steps read and write small files there.
+///
+/// @param manager The manager, which may be freed before the operation.
+/// @param name A name of the program's own: 1 to 120 bytes.
+/// @param name_len Its length in bytes.
+/// @param min_ttl Seconds that the access token must be good for at least; half of its life where
+/// that is less.
+/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+/// fails. It ends as gk_token_manager_tokens does.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_token_manager_renewal(
+    manager: Option<&gk_token_manager>,
+    name: *const c_char,
+    name_len: usize,
+    min_ttl: u64,
+    operation: *mut *mut gk_operation,
+    err: *mut gk_error,
+) -> gk_status {
+    create(operation, err, || {
+        let manager = &given(manager, "manager")?.0;
+        let renewal = manager.renewal(text(name, name_len, "name")?, min_ttl)?;
+        Ok(gk_operation::new(renewal, |tokens| Ended::Tokens(OAuthTokens::clone(&tokens))))
+    })
+}
+
+/// gk_token_manager_replace as an operation, as gk_token_manager_renewal.
+///
+/// @param manager The manager, which may be freed before the operation.
+/// @param refused Which one, and whose; copied.
+/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+/// fails. It ends as gk_token_manager_replace does, with all that came with the access token.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_token_manager_replacement(
+    manager: Option<&gk_token_manager>,
+    refused: Option<&gk_refused_token>,
+    operation: *mut *mut gk_operation,
+    err: *mut gk_error,
+) -> gk_status {
+    create(operation, err, || {
+        let manager = &given(manager, "manager")?.0;
+        let (name, token) = given(refused, "refused")?.texts()?;
+        let replacement = manager.replacement(name, &Secret::from(token.to_owned()))?;
+        Ok(gk_operation::new(replacement, |tokens| Ended::Tokens(OAuthTokens::clone(&tokens))))
     })
 }
 

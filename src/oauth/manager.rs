@@ -9,8 +9,9 @@
 //! later.
 
 use super::client::OAuthClient;
+use super::renewal::{NO_TRANSPORT, Still, UNDER_WAY, Wanted, Way};
 use super::shelf::Shelf;
-use super::slots::{Claim, Entry, Hold, LOOK_EVERY, Seen, Slot, Slots, Turns, is_same};
+use super::slots::{Entry, Hold, Seen, Slot, Slots, Turns, is_same};
 use super::token_grant::TokenGrant;
 use super::tokens::OAuthTokens;
 use crate::base::process::brief;
@@ -20,7 +21,7 @@ use crate::base::text::argument;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pepper::Peppers;
 use crate::store::TokenStore;
-use crate::transport::{Io, Operation, Transport};
+use crate::transport::{Operation, Transport};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -47,15 +48,16 @@ const LONGEST_PAUSE: u64 = 60;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct TokenManager(Arc<Inner>);
+pub struct TokenManager(pub(super) Arc<Inner>);
 
-struct Inner {
+pub(super) struct Inner {
     client: OAuthClient,
-    shelf: Shelf,
-    transport: Arc<dyn Transport>,
+    pub(super) shelf: Shelf,
+    /// What carries the requests of the calls that wait; without one no call does.
+    transport: Option<Arc<dyn Transport>>,
     grant: Option<TokenGrant>,
     refreshing: TokenGrant,
-    slots: Slots,
+    pub(super) slots: Slots,
 }
 
 impl TokenManager {
@@ -67,6 +69,23 @@ impl TokenManager {
         client: OAuthClient,
         store: Arc<dyn TokenStore>,
         transport: Arc<dyn Transport>,
+    ) -> Self {
+        Self::with_transport(client, store, Some(transport))
+    }
+
+    /// As [`Self::new`] for an event loop, which drives [`Self::renewal`] and
+    /// [`Self::replacement`]: no call waits or asks a server. One that would have to is refused, as
+    /// `InvalidArgument` if it needs other tokens, and as `StoreUnavailable` while an operation of
+    /// the same name, or another process, is at it.
+    #[must_use]
+    pub fn driven(client: OAuthClient, store: Arc<dyn TokenStore>) -> Self {
+        Self::with_transport(client, store, None)
+    }
+
+    fn with_transport(
+        client: OAuthClient,
+        store: Arc<dyn TokenStore>,
+        transport: Option<Arc<dyn Transport>>,
     ) -> Self {
         let (shelf, slots, refreshing) =
             (Shelf::new(&client, store), Slots::default(), TokenGrant::new());
@@ -104,7 +123,7 @@ impl TokenManager {
         let mut inner = Inner {
             client: self.0.client.clone(),
             shelf: self.0.shelf.clone(),
-            transport: Arc::clone(&self.0.transport),
+            transport: self.0.transport.clone(),
             grant: self.0.grant.clone(),
             refreshing: self.0.refreshing.clone(),
             slots: Slots::default(),
@@ -139,13 +158,13 @@ impl TokenManager {
         beyond_memory()?;
         self.0.slots.with(name, |slot| {
             slot.locked(self.0.wait(), |turns| {
-                let held = self.0.shelf.lock(name)?;
+                let held = self.0.lock_now(name)?;
                 let seen = change()?;
                 drop(held);
                 *turns = Turns::default();
                 slot.seen.store(seen);
                 Ok(())
-            })
+            })?
         })
     }
 
@@ -177,7 +196,7 @@ impl TokenManager {
             }
             beyond_memory()?;
             let wanted = Wanted { min_ttl, not: None };
-            slot.locked(inner.wait(), |turns| inner.renew_now(name, slot, turns, wanted))
+            slot.locked(inner.wait(), |turns| inner.renew_now(name, slot, turns, wanted))?
         })
     }
 
@@ -203,115 +222,44 @@ impl TokenManager {
         let inner = &self.0;
         let wanted = Wanted { min_ttl: 0, not: Some(refused.clone()) };
         inner.slots.with(name, |slot| {
-            slot.locked(inner.wait(), |turns| inner.renew_now(name, slot, turns, wanted))
+            slot.locked(inner.wait(), |turns| inner.renew_now(name, slot, turns, wanted))?
         })
-    }
-
-    /// [`Self::tokens`], or [`Self::replace`] of a `refused` access token, as an operation, for an
-    /// event loop. It holds the store's lock while a request is out, and lets go of it when it is
-    /// dropped. Its steps ask the store: where that is a folder, they may wait.
-    ///
-    /// # Errors
-    /// `InvalidArgument`: as [`Self::put`]. The operation's are those of [`Self::access_token`].
-    pub fn renewal(
-        &self,
-        name: &str,
-        min_ttl: u64,
-        refused: Option<&Secret>,
-    ) -> Result<Operation<Arc<OAuthTokens>>> {
-        check_name(name)?;
-        let (inner, name) = (Arc::clone(&self.0), name.to_owned());
-        let wanted = Wanted { min_ttl, not: refused.cloned() };
-        Ok(Operation::new(|io| async move {
-            let slot = inner.slots.of(&name);
-            let mut claim = loop {
-                match Claim::of(&slot, &io) {
-                    Some(claim) => break claim,
-                    None => io.pause(LOOK_EVERY).await,
-                }
-            };
-            let way = Way { io: &io, hold: claim.hold.clone() };
-            let renewed = inner.get(&way, &name, &slot, &mut claim.turns, wanted).await;
-            drop(claim);
-            inner.slots.leave(&name, &slot);
-            renewed
-        }))
     }
 }
 
-fn check_name(name: &str) -> Result<()> {
+pub(super) fn check_name(name: &str) -> Result<()> {
     if name.is_empty() || name.len() > 120 {
         return Err(argument("A name that tokens are kept under has 1 to 120 bytes."));
     }
     Ok(())
 }
 
-/// How an operation asks, and the store's lock that it holds.
-struct Way<'a> {
-    io: &'a Io,
-    hold: Hold,
-}
-
-impl Way<'_> {
-    fn is_ours(&self) -> Result<()> {
-        if self.hold.is_lost() { Err(TAKEN_OVER) } else { Ok(()) }
-    }
-}
-
-/// Whether an answer may take the place of what it was asked for with: always, unless another
-/// caller has taken the refresh over and changed that by now.
-struct Still {
-    inner: Arc<Inner>,
-    name: String,
-    slot: Arc<Slot>,
-    hold: Hold,
-}
-
-impl Still {
-    fn new(inner: &Arc<Inner>, name: &str, slot: &Arc<Slot>, hold: &Hold) -> Arc<Self> {
-        let (inner, slot) = (Arc::clone(inner), Arc::clone(slot));
-        Arc::new(Self { inner, name: name.to_owned(), slot, hold: hold.clone() })
-    }
-
-    fn check(&self, of: Option<&Arc<Seen>>) -> Result<()> {
-        if self.hold.is_lost() && !is_same(self.inner.look(&self.name, &self.slot)?.as_ref(), of) {
-            return Err(TAKEN_OVER);
-        }
-        Ok(())
-    }
-}
-
-/// The tokens that are wanted: good for this many seconds, and not the refused one.
-struct Wanted {
-    min_ttl: u64,
-    not: Option<Secret>,
-}
-
-impl Wanted {
-    fn is_refused(&self, tokens: &OAuthTokens) -> bool {
-        self.not.as_ref().is_some_and(|refused| refused.expose() == tokens.access_token.expose())
-    }
-
-    fn is(&self, tokens: &OAuthTokens, now: u64) -> bool {
-        tokens.is_fresh_for(self.min_ttl, now) && !self.is_refused(tokens)
-    }
-}
-
 impl Inner {
-    fn now(&self) -> Result<u64> {
+    pub(super) fn now(&self) -> Result<u64> {
         self.client.0.config.now()
     }
 
     /// What is kept now; read again only if it is another text than the last time.
-    fn look(&self, name: &str, slot: &Slot) -> Result<Option<Arc<Seen>>> {
+    pub(super) fn look(&self, name: &str, slot: &Slot) -> Result<Option<Arc<Seen>>> {
         let seen = self.shelf.load(name, slot.seen.load_full())?;
         slot.seen.store(seen.clone());
         Ok(seen)
     }
 
     /// Lets milliseconds pass as the transport does.
-    fn wait(&self) -> impl Fn(u64) + '_ {
-        |milliseconds| self.transport.wait(milliseconds)
+    fn wait(&self) -> impl Fn(u64) -> Result<()> + '_ {
+        |milliseconds| {
+            self.transport.as_ref().ok_or(UNDER_WAY)?.wait(milliseconds);
+            Ok(())
+        }
+    }
+
+    /// Keeps other processes from changing it; waits for them if any call may.
+    fn lock_now(&self, name: &str) -> Result<Box<dyn Send>> {
+        match &self.transport {
+            Some(_) => self.shelf.lock(name),
+            None => self.shelf.try_lock(name)?.ok_or(UNDER_WAY),
+        }
     }
 
     /// [`Self::get`], waiting for the answers.
@@ -323,6 +271,7 @@ impl Inner {
         turns: &mut Turns,
         wanted: Wanted,
     ) -> Result<Arc<OAuthTokens>> {
+        let transport = self.transport.as_deref().ok_or(NO_TRANSPORT)?;
         let mut own = Own { turns: std::mem::take(turns), back: Arc::default() };
         let back = Arc::clone(&own.back);
         let (inner, name, slot) = (Arc::clone(self), name.to_owned(), Arc::clone(slot));
@@ -330,13 +279,13 @@ impl Inner {
             let way = Way { io: &io, hold: Hold::default() };
             inner.get(&way, &name, &slot, &mut own.turns, wanted).await
         });
-        let renewed = operation.run(&*self.transport);
+        let renewed = operation.run(transport);
         *turns = std::mem::take(&mut *brief(&back));
         renewed
     }
 
     /// Gets the wanted tokens; a refused one is replaced only if it is time.
-    async fn get(
+    pub(super) async fn get(
         self: &Arc<Self>,
         way: &Way<'_>,
         name: &str,
@@ -376,7 +325,7 @@ impl Inner {
         if let Some(kept) = self.look(name, slot)?.filter(fits) {
             return Ok(Arc::clone(&kept.tokens));
         }
-        let _held = way.hold.keep(self.shelf.lock(name)?);
+        let _held = way.lock(&self.shelf, name).await?;
         let mut kept = self.look(name, slot)?;
         if let Some(saved) = self.settle(name, turns, kept.as_ref())? {
             slot.seen.store(Some(Arc::clone(&saved)));
@@ -539,11 +488,6 @@ fn or_still_good(
         _ => Err(error),
     }
 }
-
-const TAKEN_OVER: Error = Error::new(
-    ErrorKind::StoreUnavailable,
-    "The refresh was not driven for longer than its deadline, and another caller has taken it over; try again.",
-);
 
 /// Only a pause comes of it.
 const REFUSED: Error = Error::new(

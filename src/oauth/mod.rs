@@ -24,6 +24,7 @@ mod metadata;
 mod presets;
 mod quirks;
 mod remote_key_set;
+mod renewal;
 mod rescue;
 mod return_to;
 mod sent;

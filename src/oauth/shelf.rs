@@ -63,6 +63,11 @@ impl Shelf {
         self.store.lock(&format!("{name}-{}", self.put))
     }
 
+    /// The same, unless another holds it.
+    pub(super) fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Send>>> {
+        self.store.try_lock(&format!("{name}-{}", self.put))
+    }
+
     /// What is kept now: what was put, or else what the client got for itself. `seen` is what was
     /// kept the last time, which is not read again if it still is.
     pub(super) fn load(&self, name: &str, seen: Option<Arc<Seen>>) -> Result<Option<Arc<Seen>>> {

@@ -6,6 +6,7 @@ use super::tokens::OAuthTokens;
 use crate::base::backoff::BackOff;
 use crate::base::process::{OwnLock, brief, generation};
 use crate::base::secret::Secret;
+use crate::error::Result;
 use crate::transport::Io;
 use arc_swap::ArcSwapOption;
 use std::collections::HashMap;
@@ -84,8 +85,13 @@ impl Slot {
         false
     }
 
-    /// Changes what is kept, once no other operation does. `wait` lets some milliseconds pass.
-    pub(super) fn locked<R>(&self, wait: impl Fn(u64), work: impl FnOnce(&mut Turns) -> R) -> R {
+    /// Changes what is kept, once no other operation does. `wait` lets some milliseconds pass, or
+    /// says that this caller does not wait.
+    pub(super) fn locked<R>(
+        &self,
+        wait: impl Fn(u64) -> Result<()>,
+        work: impl FnOnce(&mut Turns) -> R,
+    ) -> Result<R> {
         let mut work = Some(work);
         loop {
             let done = self.flight.locked(|turns| match work.take() {
@@ -96,8 +102,8 @@ impl Slot {
                 }
             });
             match done {
-                Some(done) => return done,
-                None => wait(LOOK_EVERY),
+                Some(done) => return Ok(done),
+                None => wait(LOOK_EVERY)?,
             }
         }
     }

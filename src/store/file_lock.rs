@@ -55,7 +55,7 @@ impl FileLock {
         options.read(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, WITHOUT_WAITING);
-        Self::take(path, &options)
+        Self::take(path, &options, PATIENCE)
     }
 
     /// Locks a file that is there for that alone, and is made if it is not.
@@ -63,18 +63,33 @@ impl FileLock {
     /// # Errors
     /// As [`Self::of`].
     pub(crate) fn at(path: &Path) -> Result<Self> {
+        Self::take(path, &Self::own_file(), PATIENCE)
+    }
+
+    /// As [`Self::at`], without waiting: `None` while another process holds it.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub(crate) fn try_at(path: &Path) -> Result<Option<Self>> {
+        match Self::take(path, &Self::own_file(), Duration::ZERO) {
+            Err(error) if error.kind() == ErrorKind::TimedOut => Ok(None),
+            taken => taken.map(Some),
+        }
+    }
+
+    fn own_file() -> OpenOptions {
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Self::take(path, &options)
+        options
     }
 
-    fn take(path: &Path, options: &OpenOptions) -> Result<Self> {
+    fn take(path: &Path, options: &OpenOptions, patience: Duration) -> Result<Self> {
         let begun = Instant::now();
         loop {
             let held = Self { file: OnlyHere::open(|| options.open(path))? };
-            wait(held.file.get().ok_or(ErrorKind::Interrupted)?, begun)?;
+            wait(held.file.get().ok_or(ErrorKind::Interrupted)?, begun, patience)?;
             // Who held it before may have put another file in its place, which others lock by now.
             if held.is_still(path) {
                 return Ok(held);
@@ -107,12 +122,12 @@ impl Drop for FileLock {
 }
 
 /// Tries about once a millisecond, since a wait in the system would have no end.
-fn wait(file: &File, begun: Instant) -> Result<()> {
+fn wait(file: &File, begun: Instant, patience: Duration) -> Result<()> {
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(()),
             Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => {
+            Err(TryLockError::WouldBlock) if begun.elapsed() < patience => {
                 std::thread::sleep(Duration::from_millis(1));
             }
             Err(TryLockError::WouldBlock) => return Err(Error::from(ErrorKind::TimedOut)),

@@ -43,6 +43,7 @@ pub use session::{
     SessionWrite, StoredSession,
 };
 pub use token_folder::TokenFolder;
+pub(crate) use tokens::LOCK_HELD;
 pub use tokens::{MemoryTokenStore, TokenStore};
 
 #[cfg(feature = "sqlite")]

@@ -4,7 +4,7 @@
 use super::file_lock::FileLock;
 use super::folder::{fault, open_private_folder};
 use super::private_file::{read_private_file, replace_private_file, sync_folder};
-use super::tokens::TokenStore;
+use super::tokens::{LOCK_HELD, TokenStore};
 use crate::base::reach::beyond_memory;
 use crate::base::secret::Secret;
 use crate::error::named::check_path;
@@ -90,17 +90,19 @@ impl TokenStore for TokenFolder {
         beyond_memory()?;
         match FileLock::at(&self.place(name, ".lock")?) {
             Ok(held) => Ok(Box::new(held)),
-            Err(error) if error.kind() == Io::TimedOut => Err(HELD),
+            Err(error) if error.kind() == Io::TimedOut => Err(LOCK_HELD),
             Err(error) => Err(fault(&error)),
         }
+    }
+
+    fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Send>>> {
+        beyond_memory()?;
+        let held = FileLock::try_at(&self.place(name, ".lock")?).map_err(|error| fault(&error))?;
+        Ok(held.map(|held| Box::new(held) as Box<dyn Send>))
     }
 }
 
 const OPEN_TO_OTHERS: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "The file of the tokens may be read by others; chmod 600 it, and revoke the tokens.",
-);
-const HELD: Error = Error::new(
-    ErrorKind::StoreUnavailable,
-    "Another process has been refreshing these tokens for 30 seconds; see what it waits for.",
 );

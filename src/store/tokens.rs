@@ -2,7 +2,7 @@
 
 use crate::base::process::brief;
 use crate::base::secret::Secret;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use std::collections::HashMap;
 use std::sync::Mutex;
 
@@ -39,7 +39,22 @@ pub trait TokenStore: Send + Sync {
         let _ = name;
         Ok(Box::new(()))
     }
+
+    /// As [`Self::lock`], without waiting: `None` while another process holds it. For operations,
+    /// whose loop has other things to do. Unless a store says otherwise, it waits.
+    ///
+    /// # Errors
+    /// Those of [`Self::lock`].
+    fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Send>>> {
+        self.lock(name).map(Some)
+    }
 }
+
+/// Another process holds the lock of a name for too long.
+pub(crate) const LOCK_HELD: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "Another process has been refreshing these tokens for 30 seconds; see what it waits for.",
+);
 
 /// Tokens in the memory of one process, which end with it.
 #[derive(Default)]

@@ -66,9 +66,16 @@ impl Flight {
         brief(&self.0).is_busy()
     }
 
-    /// The turn, whatever caller has it.
-    fn take_over(&self, io: &Io) -> Turn<'_> {
-        self.seat(&mut brief(&self.0), io)
+    /// The turn of the caller that has had it for too long, if that one still has it: of all that
+    /// have waited for it, one takes over, and the others wait for that one.
+    fn take_over(&self, io: &Io, late: u64) -> Option<Turn<'_>> {
+        let mut seats = brief(&self.0);
+        (seats.last == late || !seats.is_busy()).then(|| self.seat(&mut seats, io))
+    }
+
+    /// The number of the last turn that was taken.
+    fn last(&self) -> u64 {
+        brief(&self.0).last
     }
 
     fn seat(&self, seats: &mut Seats, io: &Io) -> Turn<'_> {
@@ -125,10 +132,17 @@ impl Flight {
                 None => turn,
             },
             (None, Some(stale)) => return Ok(stale),
-            (None, None) => match self.wait(io, longest, &known).await {
-                Came::Known(known) => return known,
-                Came::Turn(turn) => turn,
-                Came::Late => self.take_over(io),
+            (None, None) => loop {
+                let at_it = self.last();
+                match self.wait(io, longest, &known).await {
+                    Came::Known(known) => return known,
+                    Came::Turn(turn) => break turn,
+                    Came::Late => {
+                        if let Some(turn) = self.take_over(io, at_it) {
+                            break turn;
+                        }
+                    }
+                }
             },
         };
         let got = get().await;
@@ -144,5 +158,78 @@ impl Drop for Turn<'_> {
         if seats.taken.as_ref().is_some_and(is_ours) {
             seats.taken = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::secret::Secret;
+    use crate::transport::{HttpRequest, HttpResponse, Operation, Purpose, Step};
+    use std::sync::Arc;
+
+    type Known = Arc<(Flight, Mutex<Option<u16>>)>;
+
+    /// An operation that wants what one request gives, and waits 100 ms at most for another's.
+    fn wants(shared: &Known) -> Operation<u16> {
+        let shared = Arc::clone(shared);
+        Operation::new(|io| async move {
+            let known = || brief(&shared.1).map(Ok);
+            let ask = || async {
+                let request = HttpRequest::new("GET", "https://h/".to_owned(), Purpose::Keys);
+                let status = io.ask(request).await?.status;
+                *brief(&shared.1) = Some(status);
+                Ok(status)
+            };
+            shared.0.once(&io, 100, known, || None, ask).await
+        })
+    }
+
+    fn is_asking(step: &Step<u16>) -> bool {
+        matches!(step, Step::Request(_))
+    }
+
+    /// The answer to whichever asks is that of all.
+    fn end(mut asking: Operation<u16>, waiting: Vec<Operation<u16>>) {
+        asking.feed(HttpResponse { status: 204, headers: vec![], body: Secret::new(vec![]) });
+        for mut operation in std::iter::once(asking).chain(waiting) {
+            assert!(matches!(operation.next(), Ok(Step::Done(204))));
+        }
+    }
+
+    #[test]
+    fn one_takes_over_of_all_that_have_waited_too_long() {
+        let shared = Known::default();
+        let mut slow = wants(&shared);
+        assert!(is_asking(&slow.next().unwrap()), "and its answer does not come");
+        let mut others: Vec<_> = (0..50).map(|_| wants(&shared)).collect();
+        let mut asking = Vec::new();
+        // Long enough for them to have waited; the one that takes over is given less than that.
+        for _ in 0..7 {
+            others.retain_mut(|other| match other.next().unwrap() {
+                Step::Request(_) => {
+                    asking.push(std::mem::replace(other, wants(&shared)));
+                    false
+                }
+                Step::Wait(_) => true,
+                Step::Done(_) => panic!("nothing is known"),
+            });
+        }
+        assert_eq!((asking.len(), others.len()), (1, 49));
+        end(asking.remove(0), others);
+        slow.fail(crate::ErrorKind::DeadlineExceeded.into());
+        assert!(slow.next().is_err(), "what it has asked itself fails for it alone");
+        assert!(matches!(wants(&shared).next(), Ok(Step::Done(204))));
+    }
+
+    #[test]
+    fn the_next_takes_over_from_one_that_is_dropped() {
+        let shared = Known::default();
+        let (mut first, mut second, mut third) = (wants(&shared), wants(&shared), wants(&shared));
+        assert!(is_asking(&first.next().unwrap()));
+        assert!(!is_asking(&second.next().unwrap()) && !is_asking(&third.next().unwrap()));
+        drop(first);
+        assert!(is_asking(&second.next().unwrap()) && !is_asking(&third.next().unwrap()));
+        end(second, vec![third]);
     }
 }

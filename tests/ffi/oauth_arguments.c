@@ -340,7 +340,9 @@ static void transports_and_keys(void) {
 static void managers(void) {
     gk_token_manager_options *options = gk_token_manager_options_new();
     NO_HANDLE(gk_token_manager, gk_token_manager_new, NULL, http, options);
-    NO_HANDLE(gk_token_manager, gk_token_manager_new, client, NULL, options);
+    gk_token_manager *driven; /* without a transport */
+    MUST(gk_token_manager_new(client, NULL, options, &driven, &err));
+    gk_token_manager_free(driven);
     REFUSED(gk_token_manager_new, client, http, options, NULL);
     REFUSED(gk_token_manager_new, client, http, NULL, NULL);
     gk_token_manager_options_folder(options, NOTEXT);
@@ -361,6 +363,20 @@ static void managers(void) {
     NO_BUF(gk_token_manager_replace, manager, &no_name);
     NO_BUF(gk_token_manager_replace, manager, &no_token);
     REFUSED(gk_token_manager_replace, manager, &good, NULL);
+    NO_HANDLE(gk_oauth_tokens, gk_token_manager_known, NULL, TEXT, 60);
+    NO_HANDLE(gk_oauth_tokens, gk_token_manager_known, manager, NOTEXT, 60);
+    NO_HANDLE(gk_oauth_tokens, gk_token_manager_known, manager, LATIN1, 60);
+    REFUSED(gk_token_manager_known, manager, TEXT, 60, NULL);
+    NO_HANDLE(gk_operation, gk_token_manager_renewal, NULL, TEXT, 60);
+    NO_HANDLE(gk_operation, gk_token_manager_renewal, manager, NULL, 0, 60);
+    NO_HANDLE(gk_operation, gk_token_manager_renewal, manager, NOTEXT, 60);
+    NO_HANDLE(gk_operation, gk_token_manager_renewal, manager, LATIN1, 60);
+    REFUSED(gk_token_manager_renewal, manager, TEXT, 60, NULL);
+    NO_HANDLE(gk_operation, gk_token_manager_replacement, NULL, &good);
+    NO_HANDLE(gk_operation, gk_token_manager_replacement, manager, NULL);
+    NO_HANDLE(gk_operation, gk_token_manager_replacement, manager, &no_name);
+    NO_HANDLE(gk_operation, gk_token_manager_replacement, manager, &no_token);
+    REFUSED(gk_token_manager_replacement, manager, &good, NULL);
     REFUSED(gk_token_manager_put, NULL, TEXT, tokens);
     REFUSED(gk_token_manager_put, manager, NOTEXT, tokens);
     REFUSED(gk_token_manager_put, manager, TEXT, NULL);
@@ -503,7 +519,10 @@ int main(int argc, char **argv) {
                                        "gk_token_manager_put",
                                        "gk_token_manager_remove",
                                        "gk_token_manager_access_token",
+                                       "gk_token_manager_known",
+                                       "gk_token_manager_renewal",
                                        "gk_token_manager_replace",
+                                       "gk_token_manager_replacement",
                                        "gk_token_manager_tokens",
                                        "gk_resource_server_",
                                        "gk_demand_",

@@ -259,6 +259,21 @@ int main() {
     THROWS(gatekey::status::oauth_no_token, manager.replace("a", "at-3"));
     manager.remove("a");
 
+    const gatekey::token_manager driven_by_hand(
+        client, gatekey::token_manager_options().client_credentials());
+    CHECK(!driven_by_hand.known("a"));
+    THROWS(gatekey::status::invalid_argument, driven_by_hand.access_token("a"));
+    gatekey::operation first = driven_by_hand.renewal("a"), second = driven_by_hand.renewal("a", 1);
+    CHECK(first.next().kind == GK_STEP_REQUEST && second.next().kind == GK_STEP_WAIT);
+    THROWS(gatekey::status::store_unavailable, driven_by_hand.put("a", tokens));
+    first.feed(200, {}, given);
+    CHECK(first.next().kind == GK_STEP_DONE && second.next().kind == GK_STEP_DONE);
+    CHECK(first.tokens().access_token() == "at-2" && second.tokens().access_token() == "at-2");
+    CHECK(driven_by_hand.known("a")->access_token() == "at-2");
+    CHECK(driven(driven_by_hand.replacement("a", "at-2"),
+                 {R"({"access_token":"at-4","token_type":"Bearer"})"})
+              .access_token() == "at-4");
+
     const gatekey::remote_key_set keys(
         gatekey::remote_key_set_options().url("https://auth.example/k"));
     CHECK(keys.clone().wants_refresh());

@@ -182,7 +182,7 @@ fn refreshing(
     name: &str,
     server: &Server,
 ) -> (Operation<Arc<OAuthTokens>>, HttpRequest) {
-    let mut refresh = manager.renewal(name, 60, None).unwrap();
+    let mut refresh = manager.renewal(name, 60).unwrap();
     let request = out(&mut refresh);
     refresh.feed(server.answer(&request));
     let request = out(&mut refresh);
@@ -223,7 +223,7 @@ fn taken_over(store: Arc<dyn TokenStore>, way: Way) {
     let (mut left, request) = refreshing(&manager, &name, &server);
     match way {
         Way::Refreshed => drop(manager.tokens(&name, 60).unwrap()),
-        Way::Driven => drop(manager.renewal(&name, 60, None).unwrap().run(&*server).unwrap()),
+        Way::Driven => drop(manager.renewal(&name, 60).unwrap().run(&*server).unwrap()),
         Way::Put => manager.put(&name, &kept()).unwrap(),
         Way::Removed => manager.remove(&name).unwrap(),
     }
@@ -253,7 +253,7 @@ fn a_late_refresh_sends_nothing_more() {
     let store = Arc::new(MemoryTokenStore::new());
     let manager = TokenManager::new(client, store, Arc::clone(&server) as _);
     manager.put("name", &kept()).unwrap();
-    let mut left = manager.renewal("name", 60, None).unwrap();
+    let mut left = manager.renewal("name", 60).unwrap();
     let request = out(&mut left);
     let _ = manager.tokens("name", 60).unwrap();
     left.feed(server.answer(&request));
@@ -270,7 +270,7 @@ fn a_refresh_that_is_in_time_is_waited_for() {
     let manager = TokenManager::new(client, store, Arc::clone(&server) as _);
     manager.put("name", &kept()).unwrap();
     let (mut own, request) = refreshing(&manager, "name", &server);
-    let mut other = manager.renewal("name", 60, None).unwrap();
+    let mut other = manager.renewal("name", 60).unwrap();
     for _ in 0..100 {
         assert!(matches!(other.next(), Ok(Step::Wait(_))));
     }

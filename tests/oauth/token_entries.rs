@@ -106,7 +106,7 @@ fn users_of_one_client_are_not_those_of_another() {
             let errors = [
                 other.access_token("api", 60).unwrap_err(),
                 other.replace("api", &refused).unwrap_err(),
-                other.renewal("api", 60, None).unwrap().run(&http()).unwrap_err(),
+                other.renewal("api", 60).unwrap().run(&http()).unwrap_err(),
             ];
             assert!(
                 errors.iter().all(|error| error.kind() == ErrorKind::OauthNoToken),

@@ -97,8 +97,11 @@ impl _TokenManager {
         min_ttl: u64,
         refused: Option<Text<'_>>,
     ) -> PyResult<_Operation> {
-        let refused = refused.map(|refused| Secret::from(refused.owned()));
-        let operation = self.0.renewal(name.0, min_ttl, refused.as_ref()).or_raise(py)?;
+        let operation = match refused {
+            Some(refused) => self.0.replacement(name.0, &Secret::from(refused.owned())),
+            None => self.0.renewal(name.0, min_ttl),
+        };
+        let operation = operation.or_raise(py)?;
         let plain = |tokens: Arc<_>| Outcome::Tokens(gatekey::oauth::OAuthTokens::clone(&tokens));
         let clock = self.1.as_ref().map(|clock| clock.share(py));
         Ok(_Operation::new(operation, plain).by(clock))
