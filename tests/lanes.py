@@ -102,6 +102,8 @@ def ffi(everything: bool) -> list[Lane]:
     requests = {"C_SERVICE_REQUESTS": "1000"} if everything else {}
     lanes.append(shell("ffi c-service", "tests/ffi/c_service.sh", **requests))
     lanes.append(shell("ffi tsan", "tests/ffi/tsan.sh"))
+    more = {"CURL_LOOP_MORE": "1"} if everything else {}
+    lanes.append(shell("ffi curl-loop", "tests/ffi/curl_loop.sh", **more))
     if everything:
         for cc, cxx in (("gcc", "g++"), ("clang", "clang++")):
             for c, cpp in (("c11", "c++17"), ("c17", "c++20"), ("c2x", "c++2b")):
@@ -123,14 +125,16 @@ def python() -> list[Lane]:
         "../../tests/lanes.py",
     )
     services = "../../tests/ffi/c_service.py ../../tests/ffi/cpp_service.py"
-    servers = f"../../tests/servers ../../tests/rounds ../../tests/pg18 {services}"
+    curl_loop = "../../tests/ffi/curl_loop.py"
+    servers = f"../../tests/servers ../../tests/rounds ../../tests/pg18 {services} {curl_loop}"
     proxies = "../../tests/proxies ../../examples/proxies"
     ours = f". {examples} {servers} {proxies} {lanes_py}"
     ruff = f"{bin_folder}/ruff"
     stub_options = "--mypy-config-file ../pyproject.toml --allowlist stubtest.txt"
     lines = {
         "python types": f"{mypy} -p gatekey; {mypy} tests {examples} {server}; {mypy} {lanes_py}; "
-        f"{mypy} {services}; {mypy} ../../tests/pg18; {mypy} {proxies} {server}",
+        f"{mypy} {services}; {mypy} {curl_loop} {server}; "
+        f"{mypy} ../../tests/pg18; {mypy} {proxies} {server}",
         # As VS Code has it.
         "python pyright": f"{PYTHON} -m pyright --pythonpath {PYTHON} {examples}",
         "python stubs": f"cd tests; {PYTHON} -m mypy.stubtest gatekey {stub_options}",

@@ -182,21 +182,28 @@ static void renewed_once(void) {
     for (size_t i = 0; i < MANY; i++) CHECK(gives(all[i], "at-2"));
     free_all(all);
 
-    /* What is good for one caller is given at once, also while another wants a newer one. */
-    gk_operation *newer, *patient;
+    /* It was replaced a moment ago: not again so soon. */
+    gk_operation *newer;
     const gk_refused_token too = {GK_TEXT("api"), GK_TEXT("at-2")};
     MUST(gk_token_manager_replacement(manager, &too, &newer, &err));
-    patient = renewal(manager, "api");
-    const int32_t wanted = wants(newer); /* it was replaced a moment ago: not again so soon */
-    CHECK(wanted == GK_STEP_DONE && gives(newer, "at-2"));
-    CHECK(wants(patient) == GK_STEP_DONE && gives(patient, "at-2"));
+    CHECK(wants(newer) == GK_STEP_DONE && gives(newer, "at-2"));
     gk_operation_free(newer);
-    gk_operation_free(patient);
-    MUST(gk_token_manager_renewal(manager, GK_TEXT("api"), 100000, &newer, &err));
-    patient = renewal(manager, "api");
-    gk_operation *other = renewal(manager, "another name");
-    CHECK(wants(newer) == GK_STEP_DONE); /* half of a life is enough */
-    CHECK(wants(patient) == GK_STEP_DONE && wants(other) == GK_STEP_REQUEST);
+
+    /* What is good for one caller is given at once, also while another wants a newer one. */
+    char kept[256];
+    gk_oauth_tokens *tokens;
+    snprintf(kept, sizeof kept,
+             "{\"issuer\":\"https://auth.example\",\"access_token\":\"at-0\",\"scopes\":[],"
+             "\"refresh_token\":\"rt-0\",\"expires_at\":%lld}",
+             (long long)time(NULL) + 1000);
+    MUST(gk_oauth_tokens_from_json(MINE(kept), &tokens, &err));
+    MUST(gk_token_manager_put(manager, GK_TEXT("a user"), tokens, &err));
+    gk_oauth_tokens_free(tokens);
+    MUST(gk_token_manager_renewal(manager, GK_TEXT("a user"), 2000, &newer, &err));
+    gk_operation *patient = renewal(manager, "a user"), *other = renewal(manager, "another name");
+    CHECK(wants(newer) == GK_STEP_REQUEST);
+    CHECK(wants(patient) == GK_STEP_DONE && gives(patient, "at-0"));
+    CHECK(wants(other) == GK_STEP_REQUEST);
     gk_operation_free(newer);
     gk_operation_free(patient);
     gk_operation_free(other);

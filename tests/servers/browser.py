@@ -4,6 +4,7 @@ Signs in, says no, approves a device or signs out. Used as a module, or as a pro
 where the browser would end up::
 
     python3 browser.py login URL STOP [NAME]
+    python3 browser.py logins STOP URL...
     python3 browser.py visit URL
     python3 browser.py deny URL STOP
     python3 browser.py device URL [NAME]
@@ -90,6 +91,16 @@ def login(url: str, stop: str, name: str = "alice") -> str:
     raise RuntimeError(f"no callback, but {browser.url}:\n{browser.page[:2000]}")
 
 
+def logins(stop: str, *urls: str) -> str:
+    """Sign in at each in turn, in one browser; print the callbacks as they come."""
+    browser = Browser(stop)
+    for url in urls:
+        if not (browser.open(url) or browser.sign_in("alice")):
+            raise RuntimeError(f"no callback, but {browser.url}:\n{browser.page[:2000]}")
+        print(browser.url, flush=True)
+    return ""
+
+
 def visit(url: str, name: str = "alice") -> str:
     """Goes there, signs in where it is sent, and comes back; the page in the end."""
     browser = Browser("")
@@ -131,9 +142,11 @@ if __name__ == "__main__":
     what, *arguments = sys.argv[1:]
     actions: dict[str, Callable[..., str]] = {
         "login": login,
+        "logins": logins,
         "visit": visit,
         "deny": deny,
         "device": device,
         "logout": logout,
     }
-    print(actions[what](*arguments))
+    if said := actions[what](*arguments):
+        print(said)

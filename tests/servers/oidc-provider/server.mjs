@@ -7,6 +7,8 @@
 //   AT_TTL     seconds that access tokens live
 //   CODE_TTL   seconds that codes live
 //   RP_KEY     where to write the private key that the client `web-pkjwt` proves itself with, a JWK
+//   HOLD       milliseconds that each answer is held up
+//   COUNTED    if set, GET /counted says how often each path was asked for
 //   TLS_CERT, TLS_KEY, MTLS_JWKS   serve https, and know the client `mtls` by its certificate
 import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -23,7 +25,14 @@ const CALLBACK = 'http://127.0.0.1:9999/cb';
 
 // Every request goes to whatever is listening; the provider is made once the port is known.
 let handle;
-const listener = (request, response) => handle(request, response);
+const counted = {};
+const listener = (request, response) => {
+  const path = request.url.split('?')[0];
+  if (env.COUNTED && path === '/counted') return response.end(JSON.stringify(counted));
+  counted[path] = (counted[path] || 0) + 1;
+  if (!env.HOLD) return handle(request, response);
+  return setTimeout(() => handle(request, response), Number(env.HOLD));
+};
 const server = tls
   ? https.createServer({ ...tls, requestCert: true, rejectUnauthorized: false }, listener)
   : http.createServer(listener);
@@ -77,6 +86,7 @@ function clients() {
       grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'],
     }),
     client('m2m', machine),
+    client('service', { grant_types: ['authorization_code', 'refresh_token', 'client_credentials'] }),
     client('rs', { ...machine, grant_types: [] }),
     client('par-only', { require_pushed_authorization_requests: true }),
     client('es256', { id_token_signed_response_alg: 'ES256' }),
