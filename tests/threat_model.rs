@@ -25,13 +25,16 @@ fn rows(page: &str) -> Vec<(u32, Vec<String>)> {
     page.lines().filter(|line| line.starts_with("| ")).filter_map(row).collect()
 }
 
-/// Whether the file of this test has it: `it/policy::typ` in Rust, `ffi/wiped.c::keys` in C, `python/test_key::...`.
+/// Whether the file of this test has it: `it/policy::typ` in Rust, `ffi/wiped.c::keys` in C,
+/// `python/test_key::...`, `ffi/curl_loop.py::...`.
 fn exists(test: &str) -> bool {
     let (file, name) = test.split_once("::").unwrap();
     let (file, head) = if let Some(module) = file.strip_prefix("python/") {
         (format!("bindings/python/tests/{module}.py"), format!("\ndef {name}("))
     } else if file.starts_with("pg18/") || file.starts_with("proxies/") {
         (format!("tests/{file}.py"), format!("\ndef {name}("))
+    } else if Path::new(file).extension().is_some_and(|kind| kind == "py") {
+        (format!("tests/{file}"), format!("\ndef {name}("))
     } else if Path::new(file).extension().is_some_and(|kind| kind == "c") {
         (format!("tests/{file}"), format!("\nstatic void {name}(void) {{"))
     } else {

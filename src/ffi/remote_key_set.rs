@@ -268,7 +268,8 @@ pub extern "C" fn gk_remote_key_set_wants_refresh(keys: Option<&gk_remote_key_se
     look(false, || Some(keys?.0.wants_refresh()))
 }
 
-/// Fetches the keys. The operation ends with nothing: an empty text.
+/// Fetches the keys now; while another fetch is under way, what comes of that is waited for instead
+/// (GK_STEP_WAIT). The operation ends with nothing: an empty text.
 ///
 /// @param keys The keys.
 /// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call

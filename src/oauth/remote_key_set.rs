@@ -189,10 +189,11 @@ impl RemoteKeySet {
         }))
     }
 
-    /// Fetches the keys now.
+    /// Fetches the keys now. While another fetch is under way, what comes of that is waited for
+    /// instead.
     pub fn refresh(&self) -> Operation<()> {
         let keys = self.clone();
-        Operation::new(|io| async move { keys.fetch(&io).await })
+        Operation::new(|io| async move { keys.fetch_or_wait(&io).await })
     }
 
     /// Whether it is time to fetch the keys: there are no keys yet, or they are not fresh any more.
@@ -207,6 +208,22 @@ impl RemoteKeySet {
     pub fn skipped(&self) -> Vec<Skipped> {
         let current = self.0.current.load();
         current.keys.as_ref().map(|keys| keys.skipped().to_vec()).unwrap_or_default()
+    }
+
+    async fn fetch_or_wait(&self, io: &Io) -> Result<()> {
+        let inner = &*self.0;
+        let before = inner.current.load().turn;
+        let is_waiting = inner.flight.is_busy();
+        let known = || (inner.current.load().turn > before).then_some(Ok(()));
+        let fetch = || async {
+            // If the one that was waited for has failed, its reason is that of all.
+            let failed = brief(&inner.trouble).pause(inner.now()).filter(|_| is_waiting);
+            match failed {
+                Some(error) => Err(error),
+                None => self.fetch(io).await,
+            }
+        };
+        inner.flight.once(io, inner.patience(), known, || None, fetch).await
     }
 
     async fn fetch(&self, io: &Io) -> Result<()> {

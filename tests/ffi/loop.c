@@ -13,6 +13,9 @@
     "{\"issuer\":\"https://auth.example\",\"token_endpoint\":\"https://auth.example/t\","          \
     "\"authorization_endpoint\":\"https://auth.example/a\","                                       \
     "\"introspection_endpoint\":\"https://auth.example/i\"}"
+#define KEY                                                                                        \
+    "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"alg\":\"EdDSA\",\"kid\":\"one\","                      \
+    "\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}"
 #define CONFIG                                                                                     \
     "\"issuer\":\"https://auth.example\",\"client_id\":\"c\",\"client_secret\":\"s\","             \
     "\"redirect_uri\":\"https://app.example/cb\""
@@ -62,17 +65,19 @@ static bool asks_for(const gk_operation *operation, const char *purpose) {
 
 /* How often each was asked for, and what is answered; 0 for no answer at all. */
 static struct server {
-    unsigned metadata, token, introspection;
+    unsigned metadata, token, introspection, keys;
     uint16_t status;
 } server;
 
 static void answer(gk_operation *operation) {
-    char body[128] = "{\"active\":true}";
+    char body[256] = "{\"active\":true}";
     bool is_metadata = false;
     if (asks_for(operation, "metadata"))
         is_metadata = true, server.metadata++;
     else if (asks_for(operation, "introspection"))
         server.introspection++;
+    else if (asks_for(operation, "keys"))
+        server.keys++, strcpy(body, "{\"keys\":[" KEY "]}");
     else
         snprintf(body, sizeof body,
                  "{\"access_token\":\"at-%u\",\"token_type\":\"Bearer\",\"expires_in\":300}",
@@ -153,6 +158,25 @@ static void metadata_once(void) {
     CHECK(server.metadata == 1 && server.introspection == MANY);
     free_all(all);
     gk_oauth_client_free(client);
+}
+
+static void keys_once(void) {
+    gk_operation *all[MANY];
+    gk_remote_key_set *keys;
+    gk_remote_key_set_options *options = gk_remote_key_set_options_new();
+    gk_remote_key_set_options_url(options, GK_TEXT("https://auth.example/k"));
+    MUST(gk_remote_key_set_new(options, NULL, &keys, &err));
+    gk_remote_key_set_options_free(options);
+    const gk_status outcomes[] = {GK_STATUS_OK, GK_STATUS_OK, GK_STATUS_OAUTH_SERVER_FAILED};
+    for (unsigned i = 0; i < 3; i++) {
+        server = (struct server){.status = outcomes[i] == GK_STATUS_OK ? 200 : 503};
+        CHECK(gk_remote_key_set_wants_refresh(keys) == (i == 0));
+        for (size_t j = 0; j < MANY; j++) MUST(gk_remote_key_set_refresh(keys, &all[j], &err));
+        drive(all, outcomes[i]);
+        CHECK(server.keys == 1);
+        free_all(all);
+    }
+    gk_remote_key_set_free(keys);
 }
 
 static void renewed_once(void) {
@@ -437,6 +461,7 @@ static void processes(void) {
 
 int main(void) {
     metadata_once();
+    keys_once();
     renewed_once();
     failed_once();
     freed();

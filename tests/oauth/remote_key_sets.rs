@@ -316,7 +316,7 @@ fn by_the_issuer_and_without_a_transport() {
 #[test]
 fn keys_that_come_late() {
     let clock = Arc::new(FixedClock::new(now()));
-    let options = RemoteKeySetOptions::new().clock(Arc::clone(&clock) as _);
+    let options = RemoteKeySetOptions::new().clock(Arc::clone(&clock) as _).deadline_ms(1);
     let keys = RemoteKeySet::new("https://auth.example/jwks", options).unwrap();
     let published = |kid: &str| {
         let key = Key::generate(Alg::Es256).unwrap().with_kid(kid).unwrap();
@@ -325,9 +325,10 @@ fn keys_that_come_late() {
     };
     let names = || keys.keys().unwrap().iter().map(|key| key.kid().to_owned()).collect::<Vec<_>>();
     let (mut early, mut late) = (keys.refresh(), keys.refresh());
-    for operation in [&mut early, &mut late] {
-        assert!(matches!(operation.next().unwrap(), Step::Request(_)));
-    }
+    assert!(matches!(early.next().unwrap(), Step::Request(_)));
+    assert!(matches!(late.next().unwrap(), Step::Wait(_)));
+    std::thread::sleep(Duration::from_millis(1100)); // its deadline, and a second
+    assert!(matches!(late.next().unwrap(), Step::Request(_)), "it has taken over");
     late.feed(published("new"));
     assert!(matches!(late.next().unwrap(), Step::Done(())));
     let generation = keys.generation().unwrap();
@@ -339,6 +340,41 @@ fn keys_that_come_late() {
     next.feed(published("newest"));
     assert!(matches!(next.next().unwrap(), Step::Done(())));
     assert_eq!(names(), ["newest"]);
+}
+
+/// Refreshes of one loop that begin while one is under way are that one, whatever becomes of it.
+#[test]
+fn refreshes_at_a_time_are_one() {
+    let keys = RemoteKeySet::new("https://auth.example/jwks", RemoteKeySetOptions::new()).unwrap();
+    let answer = |status: u16| {
+        let text = Key::generate(Alg::Es256).unwrap().public().unwrap();
+        let text = KeySet::new([text]).unwrap().to_jwks().unwrap();
+        HttpResponse { status, headers: Vec::new(), body: Secret::from(text) }
+    };
+    let many = || (0..50).map(|_| keys.refresh()).collect::<Vec<_>>();
+    let all_wait = |operations: &mut [gatekey::transport::Operation<()>]| {
+        operations.iter_mut().all(|waiting| matches!(waiting.next(), Ok(Step::Wait(_))))
+    };
+    for status in [200, 200, 503] {
+        let mut all = many();
+        let (first, others) = all.split_at_mut(1);
+        assert!(matches!(first[0].next().unwrap(), Step::Request(_)), "also when they are fresh");
+        assert!(all_wait(others));
+        first[0].feed(answer(status));
+        for operation in first.iter_mut().chain(others) {
+            match operation.next() {
+                Ok(step) => assert!(matches!(step, Step::Done(())) && status == 200),
+                Err(error) => assert_eq!((error.kind(), status), (ErrorKind::OauthServerFailed, 503)),
+            }
+        }
+    }
+    // One that is dropped is followed by the next, and a failure a moment ago keeps none from trying.
+    let mut all = many();
+    assert!(matches!(all[0].next().unwrap(), Step::Request(_)));
+    drop(all.remove(0));
+    assert!(matches!(all[0].next().unwrap(), Step::Request(_)) && all_wait(&mut all[1..]));
+    all[0].feed(answer(200));
+    assert!(all.iter_mut().all(|operation| matches!(operation.next(), Ok(Step::Done(())))));
 }
 
 /// The address of the keys may be in any of the issuer's documents.

@@ -44,7 +44,7 @@ class RemoteKeySet(_RemoteKeySet):
         return keys
 
     async def refresh(self) -> None:
-        """Fetch the keys now."""
+        """Fetch the keys now; while another fetch is under way, wait for that one instead."""
         await drive(self._refresh(), self._carrier)
 
     @property

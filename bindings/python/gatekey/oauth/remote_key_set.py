@@ -78,5 +78,5 @@ class RemoteKeySet(_RemoteKeySet):
         return keys
 
     def refresh(self) -> None:
-        """Fetch the keys now."""
+        """Fetch the keys now; while another fetch is under way, wait for that one instead."""
         run(self._refresh(), self._transport)
