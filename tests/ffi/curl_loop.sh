@@ -6,6 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 : "${FFI_CC:=cc}" "${C_STANDARD:=c11}" "${CURL_LOOP_MORE:=}"
 tests/need.sh curl/curl.h=libcurl4-openssl-dev || exit 0
+printf '#include <curl/curl.h>\n#if LIBCURL_VERSION_NUM < 0x075500\n#error old\n#endif\n' | $FFI_CC -x c -fsyntax-only - 2> /dev/null ||
+    { echo "ffi: SKIPPED curl-loop: libcurl 7.85 or later is needed" && exit 0; }
 
 work=$FFI_OUT/curl-loop
 rm -rf "$work" && mkdir -p "$work" "$FFI_OUT/lib"

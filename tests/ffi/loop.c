@@ -1,7 +1,5 @@
 /* Many operations in one event loop, driven by hand: what one of them asks for is asked once for
- * all, whatever becomes of that one. And the operations of a token manager.
- *
- * usage: loop ROOT, the directory of the repository */
+ * all, whatever becomes of that one. And the operations of a token manager. */
 #define _GNU_SOURCE
 #include "oauth.h"
 
