@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Installs into an empty directory and builds and runs consumers against that and nothing else: with
 # pkg-config (shared, static and fully static, C and C++) and with CMake (both targets, before and after a move).
+# Two of them are examples/c-service and examples/cpp-service, which let an API key in and refuse a wrong one: of `dev`
+# one way each, of `release` with gcc and clang, C++17 and C++20, shared and static, pkg-config and CMake.
 #
 # usage: installed.sh dev|release      the profile of the library; FFI_CC, FFI_CXX and FFI_OUT as in run.sh
 set -euo pipefail
@@ -115,5 +117,66 @@ if need cmake; then
     needs_nothing "$out/cmake/consumer-all-static"
     for program in consumer-c consumer-cpp consumer-static consumer-all-static; do run "$out/cmake/$program"; done
     echo "ffi: CMake consumers: C, C++, static, fully static"
+fi
+
+# ---- services ----
+
+answers() { # STATUS KEY: of GET /orders at $port
+    local line
+    exec 3<> "/dev/tcp/127.0.0.1/$port"
+    printf 'GET /orders HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-API-Key: %s\r\n\r\n' "$2" >&3
+    read -r line <&3
+    exec 3>&-
+    [[ $line == "HTTP/1.1 $1 "* ]] || fail "$service answers $line, not $1"
+}
+serves() { # PROGRAM c|cpp: lets a key of the installed command line in, refuses another, ends cleanly
+    local service=$1 port line
+    coproc serving { if [ "$2" = c ]; then exec "$service" --port 0; else exec "$service" "$GATEKEY_STORE" "$GATEKEY_CSRF_SECRET_FILE"; fi 2> "$out/service.log"; }
+    local pid=$serving_PID
+    read -r line <&"${serving[0]}" || fail "$service does not start: $(cat "$out/service.log")"
+    port=${line##*:}
+    answers 200 "$key"
+    answers 401 "${key}0"
+    kill "$pid"
+    wait "$pid" || fail "$service ended with $?"
+    built_services=$((built_services + 1))
+}
+every() { [ "$profile" = release ]; }
+if need microhttpd.h=libmicrohttpd-dev && need /usr/include/httplib.h=libcpp-httplib-dev && need pkg-config && need cmake; then
+    examples=$here/../../examples built_services=0
+    export GATEKEY_STORE=sqlite:///$out/services.sqlite GATEKEY_PUBLIC_URL=https://shop.example
+    export GATEKEY_CSRF_SECRET_FILE=$out/csrf LD_LIBRARY_PATH=$out/moved/lib
+    head -c 32 /dev/urandom > "$GATEKEY_CSRF_SECRET_FILE"
+    key=$("$out/moved/bin/gatekey" key create --owner acme --scope orders:read 2> "$out/key.log") || fail "no key: $(cat "$out/key.log")"
+    compilers="$cc:$cxx"
+    if every; then compilers='gcc:g++ clang:clang++'; fi
+    for pair in $compilers; do
+        need "${pair%:*}" || continue
+        cc=${pair%:*} cxx=${pair#*:}
+        for standard in $(every && echo '17 20' || echo 17); do
+            # By CMake: both libraries; then by pkg-config.
+            folder=$out/services-$(basename "$cc")-$standard targets='c-service-gatekey cpp-service-gatekey_static'
+            if every; then targets='c-service-gatekey c-service-gatekey_static cpp-service-gatekey cpp-service-gatekey_static'; fi
+            cmake -S "$here/consumer" -B "$folder" -DSERVICES="$examples" -DCMAKE_PREFIX_PATH="$out/moved" -DCMAKE_C_COMPILER="$cc" \
+                -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_CXX_STANDARD=$standard -DCMAKE_CXX_EXTENSIONS=OFF > "$out/cmake.log" 2>&1 &&
+                cmake --build "$folder" --target $targets >> "$out/cmake.log" 2>&1 || { cat "$out/cmake.log"; exit 1; }
+            for target in $targets; do
+                links_shared "$folder/$target" "$([[ $target == *_static ]] && echo no || echo yes)"
+                serves "$folder/$target" "${target%%-*}"
+            done
+            every || continue
+            for kind in shared static; do
+                gatekey=$(pkg-config --cflags --libs gatekey)
+                [ $kind = shared ] || gatekey="$(pkg-config --cflags gatekey) $static"
+                $cxx -std=c++$standard "$examples/cpp-service/service.cpp" -o "$folder/cpp-$kind" $gatekey $(pkg-config --cflags --libs cpp-httplib) -pthread
+                $cc "$examples/c-service/orders.c" -o "$folder/c-$kind" $gatekey $(pkg-config --cflags --libs libmicrohttpd)
+                for language in c cpp; do
+                    links_shared "$folder/$language-$kind" "$([ $kind = static ] && echo no || echo yes)"
+                    serves "$folder/$language-$kind" $language
+                done
+            done
+        done
+    done
+    echo "ffi: services of the installed library, built and asked: $built_services"
 fi
 rm -rf "$out"
