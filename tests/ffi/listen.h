@@ -1,4 +1,4 @@
-/* A socket that listens at a port of this machine. */
+/* A socket that listens at a port of this machine, and a request that comes over it. */
 #ifndef GATEKEY_TESTS_LISTEN_H
 #define GATEKEY_TESTS_LISTEN_H
 
@@ -17,6 +17,22 @@ static int listen_here(unsigned *port) {
     CHECK(getsockname(listener, (struct sockaddr *)&place, &size) == 0);
     *port = ntohs(place.sin_port);
     return listener;
+}
+
+/* Reads one request to the end of its body, which begins where this points to; NULL if it ends in
+ * its head. */
+static inline char *read_request(int peer, char *request, size_t size) {
+    size_t length = 0;
+    char *body = NULL;
+    for (ssize_t more; (more = recv(peer, request + length, size - 1 - length, 0)) > 0;) {
+        length += (size_t)more;
+        request[length] = 0;
+        body = strstr(request, "\r\n\r\n");
+        const char *told = strstr(request, "content-length: ");
+        const size_t rest = told == NULL ? 0 : strtoul(told + 16, NULL, 10);
+        if (body != NULL && length >= (size_t)(body + 4 - request) + rest) break;
+    }
+    return body;
 }
 
 #endif /* GATEKEY_TESTS_LISTEN_H */

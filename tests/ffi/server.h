@@ -1,4 +1,4 @@
-/* An authorization server of eighty lines, for one connection at a time. */
+/* An authorization server of fifty lines, for one connection at a time. */
 #ifndef GATEKEY_TESTS_SERVER_H
 #define GATEKEY_TESTS_SERVER_H
 
@@ -16,19 +16,7 @@ static void *serve(void *listening) {
         const int peer = accept(listener, NULL, NULL);
         if (peer < 0) return NULL;
         static char request[65536];
-        size_t length = 0;
-        char *body = NULL;
-        for (;;) {
-            const ssize_t more = recv(peer, request + length, sizeof request - 1 - length, 0);
-            if (more <= 0) break;
-            length += (size_t)more;
-            request[length] = 0;
-            body = strstr(request, "\r\n\r\n");
-            const char *told = strstr(request, "content-length: ");
-            if (body &&
-                length >= (size_t)(body + 4 - request) + (told ? strtoul(told + 16, NULL, 10) : 0))
-                break;
-        }
+        const char *body = read_request(peer, request, sizeof request);
         if (body == NULL || strncmp(request, "GET /end", 8) == 0) {
             close(peer);
             return NULL;

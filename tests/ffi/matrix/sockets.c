@@ -20,19 +20,9 @@ static void *introspects(void *listening) {
     for (;;) {
         static char request[65536];
         char answer[1024];
-        size_t length = 0;
         const int peer = accept(listener, NULL, NULL);
         if (peer < 0) return NULL;
-        for (const char *body = NULL;;) {
-            const ssize_t more = recv(peer, request + length, sizeof request - 1 - length, 0);
-            if (more <= 0) break;
-            length += (size_t)more;
-            request[length] = 0;
-            body = strstr(request, "\r\n\r\n");
-            const char *told = strstr(request, "content-length: ");
-            if (body == NULL || told == NULL) continue;
-            if (length >= (size_t)(body + 4 - request) + strtoul(told + 16, NULL, 10)) break;
-        }
+        (void)read_request(peer, request, sizeof request);
         const struct world *world = asked_world;
         if (world == NULL) return close(peer), NULL;
         const int size = world->is_gone
