@@ -71,9 +71,10 @@ static enum MHD_Result answer(struct MHD_Connection *connection, gk_guard_decisi
     return done;
 }
 
-/* `secret` is the same in all processes, and after a restart; `proxy` ends TLS, or is NULL. */
+/* `secret` is the same in all processes, and after a restart; `proxy` ends TLS, or is NULL; so are
+ * the `tokens` of others (partner.h). */
 static void open_guard(const char *url, const char *origin, const char *proxy,
-                       const uint8_t secret[32]) {
+                       const uint8_t secret[32], const gk_resource_server_builder *tokens) {
     gk_api_keys *keys;
     gk_signer_builder *signing;
     gk_signer *signer;
@@ -97,6 +98,7 @@ static void open_guard(const char *url, const char *origin, const char *proxy,
     gk_guard_builder_cookies(builder, cookies);
     gk_guard_builder_origin(builder, origin, strlen(origin));
     if (proxy != NULL) gk_guard_builder_trusted_proxy(builder, proxy, strlen(proxy));
+    if (tokens != NULL) gk_guard_builder_tokens(builder, tokens);
     must(gk_guard_builder_build(builder, &guard, &err));
     /* The guard and the store keep what they need of these. */
     gk_guard_builder_free(builder), gk_session_cookies_free(cookies), gk_csrf_free(csrf);

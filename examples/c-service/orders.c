@@ -1,12 +1,17 @@
 /* A service on libmicrohttpd with API keys, bearer tokens, and sessions in cookies:
  *
- *   orders [--port N] [--workers N]      8080, and one process with threads, unless told
+ *   orders [--port N] [--workers N] [--daemon PID_FILE]
+ *
+ * at 8080, in one process with threads, in the foreground, unless told.
  *
  * GATEKEY_STORE, such as sqlite:///auth.sqlite; GATEKEY_PUBLIC_URL, such as https://shop.example;
- * GATEKEY_CSRF_SECRET_FILE, with 32 random bytes; GATEKEY_TRUSTED_PROXIES, if one ends TLS.
- * guarded.h is what authentication adds, serve.h how it runs; here are the routes. */
+ * GATEKEY_CSRF_SECRET_FILE, with 32 random bytes; GATEKEY_TRUSTED_PROXIES, if one ends TLS;
+ * PARTNER_ISSUER and PARTNER_JWKS, a file, if tokens of another issuer are taken. guarded.h is what
+ * authentication adds, partner.h what that issuer does, serve.h how it runs; here are the routes.
+ */
 #define _GNU_SOURCE
 #include "guarded.h"
+#include "partner.h"
 #include "serve.h"
 
 static gk_guard_demand *reads, *writes, *logs_in, *open_to_all;
@@ -205,12 +210,14 @@ static gk_guard_demand *built(gk_guard_demand_builder *builder) {
 
 int main(int argc, char **argv) {
     long port = 8080, workers = 0;
+    const char *pid_file = NULL;
     for (int i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--port") == 0) port = strtol(argv[i + 1], NULL, 10);
         if (strcmp(argv[i], "--workers") == 0) workers = strtol(argv[i + 1], NULL, 10);
+        if (strcmp(argv[i], "--daemon") == 0) pid_file = argv[i + 1];
     }
     if (argc % 2 == 0 || port < 0 || port > 65535 || workers < 0 || workers > MOST_WORKERS)
-        fprintf(stderr, "usage: orders [--port N] [--workers N]\n"), exit(2);
+        fprintf(stderr, "usage: orders [--port N] [--workers N] [--daemon PID_FILE]\n"), exit(2);
     const char *url = getenv("GATEKEY_STORE"), *path = getenv("GATEKEY_CSRF_SECRET_FILE");
     const char *origin = getenv("GATEKEY_PUBLIC_URL"); /* of our own pages */
     uint8_t secret[32];
@@ -219,7 +226,11 @@ int main(int argc, char **argv) {
         fprintf(stderr, "no GATEKEY_STORE, _PUBLIC_URL or _CSRF_SECRET_FILE with 32 bytes\n"),
             exit(2);
     fclose(file);
-    open_guard(url, origin, getenv("GATEKEY_TRUSTED_PROXIES"), secret);
+    const char *partner = getenv("PARTNER_ISSUER"), *keys = getenv("PARTNER_JWKS");
+    gk_resource_server_builder *tokens =
+        partner != NULL && keys != NULL ? tokens_of(partner, keys, origin) : NULL;
+    open_guard(url, origin, getenv("GATEKEY_TRUSTED_PROXIES"), secret, tokens);
+    gk_resource_server_builder_free(tokens);
     explicit_bzero(secret, sizeof secret);
     gk_guard_demand_builder *demand = gk_guard_demand_builder_new();
     gk_guard_demand_builder_scope(demand, GK_TEXT("orders:read"));
@@ -237,7 +248,7 @@ int main(int argc, char **argv) {
     gk_guard_demand_builder_public(demand);
     open_to_all = built(demand);
 
-    const int code = run(listening((uint16_t)port), (int)workers, handle, completed);
+    const int code = run(listening((uint16_t)port), (int)workers, pid_file, handle, completed);
     gk_guard_demand_free(open_to_all);
     gk_guard_demand_free(logs_in);
     gk_guard_demand_free(writes);

@@ -1,9 +1,11 @@
 /* A service on libmicrohttpd, in one process with threads, or in several that share the listening
- * socket (pre-fork): one that ends is started again, and SIGTERM stops all. */
+ * socket (pre-fork): one that ends is started again, and SIGTERM stops all. Either as a daemon, if
+ * it is to be one. */
 #ifndef SERVE_H
 #define SERVE_H
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -78,17 +80,40 @@ static int serve(int fd, MHD_AccessHandlerCallback handler, MHD_RequestCompleted
     return 0;
 }
 
-/* Serves in this process, or in `workers` of them. What was opened before, a store among it, is
- * shared: gatekey's objects may be used after a fork. */
-static int run(int fd, int workers, MHD_AccessHandlerCallback handler,
+/* Goes on in a process of its own, which no terminal ends; the file has its number when this one
+ * ends. stderr stays, for it is the log; so does the working directory, for paths may be relative.
+ */
+static void detach(const char *pid_file) {
+    int status = 0;
+    pid_t child = fork();
+    if (child < 0) perror("fork"), exit(1);
+    if (child > 0) _exit(waitpid(child, &status, 0) == child && status == 0 ? 0 : 1);
+    /* The first process of a session could get a terminal again; its child cannot. */
+    const pid_t own = setsid() < 0 ? -1 : fork();
+    if (own < 0) perror("fork"), _exit(1);
+    if (own > 0) {
+        FILE *file = fopen(pid_file, "w");
+        const bool told = file != NULL && fprintf(file, "%d\n", (int)own) > 0;
+        if (file != NULL && fclose(file) == 0 && told) _exit(0);
+        perror(pid_file), kill(own, SIGTERM), _exit(1);
+    }
+    const int nothing = open("/dev/null", O_RDWR);
+    if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(nothing, 1) < 0) perror("/dev/null"), exit(1);
+    if (nothing > 2) close(nothing);
+}
+
+/* Serves in this process, or in `workers` of them, detached if there is a file for its number. What
+ * was opened before, a store among it, is shared: gatekey's objects may be used after a fork. */
+static int run(int fd, int workers, const char *pid_file, MHD_AccessHandlerCallback handler,
                MHD_RequestCompletedCallback completed) {
     pid_t running[MOST_WORKERS] = {0};
-    const pid_t master = getpid();
     sigset_t ends;
     sigemptyset(&ends);
     sigaddset(&ends, SIGTERM), sigaddset(&ends, SIGINT), sigaddset(&ends, SIGCHLD);
     sigprocmask(SIG_BLOCK, &ends, NULL);
     announce(fd);
+    if (pid_file != NULL) detach(pid_file);
+    const pid_t master = getpid();
     if (workers == 0) return serve(fd, handler, completed, &ends);
     for (int number = SIGCHLD; number == SIGCHLD;) {
         for (int i = 0; i < workers; i++) {

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Builds examples/c-service and runs it. c_service.py sends what clients and attackers send: to one
-# process with threads (under the sanitizers, where the compiler has them), to four workers, and
-# under Valgrind. C_SERVICE_REQUESTS says how many requests Valgrind sees (100; `make test-all` has
-# it see 1,000). The environment is that of run.sh.
+# process with threads (under the sanitizers, where the compiler has them), to four workers, and to a
+# daemon; load.py sends 1,000 requests of all kinds at once, and SERVICE_REQUESTS (100; `make test-all`
+# has 1,000) under Valgrind. The environment is that of run.sh.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-: "${FFI_CC:=cc}" "${C_STANDARD:=c11}" "${C_SERVICE_REQUESTS:=100}"
+: "${FFI_CC:=cc}" "${C_STANDARD:=c11}" "${SERVICE_REQUESTS:=100}"
 tests/need.sh microhttpd.h=libmicrohttpd-dev valgrind || exit 0
 
 work=$FFI_OUT/c-service
@@ -28,4 +28,12 @@ if ! build "$sanitized" $sanitizers 2> /dev/null; then
 fi
 [ "$sanitized" = "$work/orders" ] && sanitizers=
 MATRIX_FLAGS=$sanitizers MATRIX_LINK=-lmicrohttpd tests/ffi/matrix.sh microhttpd "$work/matrix"
-"$PYTHON" tests/ffi/c_service.py "$work/orders" "$sanitized" "$work" "$C_SERVICE_REQUESTS"
+outcomes=$work/outcomes ended=0
+"$PYTHON" tests/ffi/c_service.py "$work/orders" "$sanitized" "$work" | tee "$outcomes" || ended=1
+leaks=definite,possible
+valgrind="valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=$leaks --errors-for-leak-kinds=$leaks"
+"$PYTHON" tests/ffi/load.py c "$sanitized" "$work/load" 1000 8 | tee -a "$outcomes" || ended=1
+"$PYTHON" tests/ffi/load.py c "$work/orders" "$work/load under Valgrind" "$SERVICE_REQUESTS" 4 $valgrind | tee -a "$outcomes" || ended=1
+count() { grep -c "^test .* \.\.\. $1" "$outcomes" || true; }
+echo "test result: $(count ok) passed; $(count FAILED) failed; 0 ignored"
+[ $ended = 0 ]
