@@ -8700,6 +8700,24 @@ gk_status gk_guard_try_check(const gk_guard *guard,
                              gk_error *err);
 
 /**
+ * Checks that callers of a guard can meet a demand: for services that make their routes before they
+ * take requests. The first request of each demand asks the same, and all of its requests are
+ * answered with 500.
+ *
+ * @param guard The guard.
+ * @param demand What a route demands.
+ * @param err Receives the error; its claim names what is demanded: kinds, of which the guard takes
+ * none, or API keys alone where claims or a sign-in are demanded; pair, alike; tenant, which no
+ * credential that is taken has; limit, whose name another demand has with another rate. May be
+ * NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION.
+ */
+GK_NODISCARD
+gk_status gk_guard_check_demand(const gk_guard *guard,
+                                const gk_guard_demand *demand,
+                                gk_error *err);
+
+/**
  * The answer of a refusal that the program decides itself, in the form of all others: a limit of
  * its own, a part of it that is out of reach.
  *

@@ -204,6 +204,7 @@ static void completed(void *cls, struct MHD_Connection *connection, void **kept,
 static gk_guard_demand *built(gk_guard_demand_builder *builder) {
     gk_guard_demand *demand;
     must(gk_guard_demand_builder_build(builder, &demand, &err));
+    must(gk_guard_check_demand(guard, demand, &err)); /* that a caller can meet it */
     gk_guard_demand_builder_free(builder);
     return demand;
 }

@@ -272,6 +272,11 @@ class guard : public detail::handle<gk_guard, gk_guard_free> {
             return gk_guard_try_check(get(), &raw, demand.get(), out, err);
         });
     }
+    /// Throws if no caller of this guard can ever meet a demand; the error's claim names what is
+    /// demanded. For services that make their routes before they take requests.
+    void check_demand(const guard_demand &demand) const {
+        detail::done([&](auto *err) { return gk_guard_check_demand(get(), demand.get(), err); });
+    }
     /// A refusal that the program decides itself, in the form of all others.
     [[nodiscard]] guard_decision refuse(status reason, const guard_demand &demand) const {
         return detail::decision([&](auto **out, auto *err) {

@@ -200,7 +200,8 @@ class guard::builder {
 
 /// A server all of whose routes have a demand. Base is httplib::Server or httplib::SSLServer, whose
 /// other ways to a route (mount points, handlers before the routing) are not offered. What no route
-/// takes is 404. The routes are made before it listens.
+/// takes is 404. The routes are made before it listens; one whose demand no caller of the guard can
+/// ever meet throws (guard::check_demand).
 template <class Base> class basic_server : private Base {
   public:
     /// The application; who calls is a view that lives until it returns.
@@ -310,6 +311,7 @@ template <class Base> class basic_server : private Base {
             detail::misused(status::invalid_argument,
                             "a route needs a demand and a handler, and one was empty; a "
                             "guard_demand that was moved from is");
+        guard_.get().check_demand(demand);
         const auto kept = std::make_shared<const guard_demand>(demand.clone());
         return [this, kept, handler = std::move(handler)](const ::httplib::Request &request,
                                                           ::httplib::Response &response) {

@@ -122,6 +122,30 @@ pub unsafe extern "C" fn gk_guard_try_check(
     })
 }
 
+/// Checks that callers of a guard can meet a demand: for services that make their routes before they
+/// take requests. The first request of each demand asks the same, and all of its requests are
+/// answered with 500.
+///
+/// @param guard The guard.
+/// @param demand What a route demands.
+/// @param err Receives the error; its claim names what is demanded: kinds, of which the guard takes
+/// none, or API keys alone where claims or a sign-in are demanded; pair, alike; tenant, which no
+/// credential that is taken has; limit, whose name another demand has with another rate. May be
+/// NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_guard_check_demand(
+    guard: Option<&gk_guard>,
+    demand: Option<&gk_guard_demand>,
+    err: *mut gk_error,
+) -> gk_status {
+    super::boundary::guard(err, || {
+        let (guard, demand) = (given(guard, "guard")?, given(demand, "demand")?);
+        Ok(guard.0.check_demand(&demand.0)?)
+    })
+}
+
 /// The answer of a refusal that the program decides itself, in the form of all others: a limit of
 /// its own, a part of it that is out of reach.
 ///

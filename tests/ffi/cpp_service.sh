@@ -109,6 +109,12 @@ int main() {
     } catch (const gatekey::error &err) {
         std::cout << err.what() << '\n';
     }
+    try {
+        server.Post("/", gatekey::guard_demand::builder().kind(gatekey::access_kind::session).build(),
+                    [](const auto &, auto &, const auto &) {});
+    } catch (const gatekey::error &err) {
+        std::cout << err.claim() << ": " << err.what() << '\n';
+    }
     server.Get("/throws", gatekey::guard_demand::builder().make_public().build(),
                [](const auto &, auto &answer, const auto &) {
                    answer.set_content("half", "text/plain");
@@ -128,6 +134,9 @@ $FFI_CXX $flags "$work/mistakes.cpp" -o "$work/mistakes" $link $split
 outcome=FAILED
 "$work/mistakes" > "$work/log" 2>&1 && grep -q 'a route needs a demand and a handler, and one was empty' "$work/log" && outcome=ok
 check an_empty_demand_stops_the_start $outcome
+outcome=FAILED
+grep -q '^kinds: The route takes kinds of credentials of which this guard has none' "$work/log" && outcome=ok
+check a_demand_that_cannot_be_met_stops_the_start $outcome
 outcome=FAILED
 if grep -qxF '500 {"type":"about:blank","title":"Internal Server Error","status":500}' "$work/log" &&
     grep -qx 'Content-Type: application/problem+json' "$work/log" && ! grep -qi concern "$work/log"; then outcome=ok; fi

@@ -306,6 +306,39 @@ static void refusals_of_the_program(void) {
     gk_guard_demand_free(read);
 }
 
+/* What no caller of a guard can ever meet, before there is a request. */
+static void demands_that_cannot_be_met(void) {
+    gk_guard_builder *guards = gk_guard_builder_new();
+    gk_guard_builder_api_keys(guards, world.keys);
+    gk_guard *keys_alone = guard_of(guards);
+    gk_guard_decision *decision = NULL;
+    for (int i = 0; i < 5; i++) {
+        static const char *const NAMES[] = {"kinds", "kinds", "pair", "limit", "limit"};
+        gk_guard_demand_builder *builder = gk_guard_demand_builder_new();
+        if (i == 0) gk_guard_demand_builder_kind(builder, GK_ACCESS_SESSION);
+        if (i == 1) gk_guard_demand_builder_max_age(builder, 60);
+        if (i == 2) gk_guard_demand_builder_kind(builder, GK_ACCESS_API_KEY);
+        if (i == 2) gk_guard_demand_builder_pair(builder, GK_ACCESS_SESSION);
+        if (i == 3) gk_guard_demand_builder_limit(builder, GK_TEXT("pay"), GK_TEXT("5/min"));
+        if (i == 4) gk_guard_demand_builder_limit(builder, GK_TEXT("pay"), GK_TEXT("6/min"));
+        gk_guard_demand *demand = built(builder);
+        if (i == 3) {
+            MUST(gk_guard_check_demand(keys_alone, demand, &err)); /* the first is the one */
+        } else {
+            FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_guard_check_demand(keys_alone, demand, &err));
+            CHECK(strcmp(gk_error_claim(&err), NAMES[i]) == 0);
+            asks(&sent, "GET", "/orders");
+            FAILS(GK_STATUS_INVALID_CONFIGURATION,
+                  gk_guard_check(keys_alone, &sent.request, demand, &decision, &err));
+            CHECK(gk_guard_decision_http_status(decision) == 500);
+            gk_guard_decision_free(decision);
+        }
+        if (i < 3) MUST(gk_guard_check_demand(world.guard, demand, &err));
+        gk_guard_demand_free(demand);
+    }
+    gk_guard_free(keys_alone);
+}
+
 /* ---- event loops ---- */
 
 #define ACTIVE                                                                                     \
@@ -449,6 +482,7 @@ int main(void) {
     by_session();
     demands();
     refusals_of_the_program();
+    demands_that_cannot_be_met();
     questions_are_shared();
     what_needs_to_ask();
     threads();

@@ -327,6 +327,8 @@ static void requests(void) {
     NO_HANDLE(gk_guard_decision, gk_guard_check, NULL, request(), demand);
     NO_HANDLE(gk_guard_decision, gk_guard_check, world.guard, request(), NULL);
     REFUSED(gk_guard_check, world.guard, request(), demand, NULL);
+    REFUSED(gk_guard_check_demand, NULL, demand);
+    REFUSED(gk_guard_check_demand, world.guard, NULL);
     NO_HANDLE(gk_guard_decision, gk_guard_try_check, NULL, request(), demand);
     NO_HANDLE(gk_guard_decision, gk_guard_try_check, world.guard, request(), NULL);
     REFUSED(gk_guard_try_check, world.guard, request(), demand, NULL);
@@ -486,6 +488,6 @@ int main(int argc, char **argv) {
     nobody();
     gk_guard_demand_free(demand);
     end(&world);
-    CHECK(all_called(argv[1], HERE, sizeof HERE / sizeof *HERE, true) == 103);
+    CHECK(all_called(argv[1], HERE, sizeof HERE / sizeof *HERE, true) == 104);
     return passed("guard_arguments");
 }

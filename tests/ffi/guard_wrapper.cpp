@@ -110,6 +110,10 @@ void by_key(const world &all) {
     CHECK(holds(all.decides.metadata(), "\"resource\""));
     CHECK(!guard::builder().api_keys(all.keys).api_key_header("X-Key").build().metadata_path());
     THROWS(status::invalid_configuration, guard::builder().realm("\"").api_keys(all.keys).build());
+    const auto sessions_alone = guard_demand::builder().kind(access_kind::session).build();
+    all.decides.check_demand(sessions_alone);
+    THROWS(status::invalid_configuration,
+           guard::builder().api_keys(all.keys).build().check_demand(sessions_alone));
 }
 
 // The cookies of an answer, as a Cookie header has them; and the CSRF token.

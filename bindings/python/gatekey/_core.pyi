@@ -1992,6 +1992,8 @@ class _Guard:
         """Decides a request: with the GIL as far as memory goes, without it where something is waited for. `user`: whom the
         program has looked up, with what is granted, for former tokens.
         """
+    def check_demand(self, demand: _Demand) -> None:
+        """That callers of this guard can meet a demand."""
     def former_user(self, request: _Request) -> tuple[str, str] | None:
         """Whose former token the request brings, with its claims as JSON; None if it brings none that is good by itself."""
     def address_of(self, request: _Request) -> str | None:

@@ -140,6 +140,11 @@ impl _Guard {
         self.deciding(py, || request.with_user(user, |request| self.inner.check(request, demand)))
     }
 
+    /// That callers of this guard can meet a demand.
+    fn check_demand(&self, py: Python<'_>, demand: PyRef<'_, _Demand>) -> PyResult<()> {
+        self.inner.check_demand(&demand.0).or_raise(py)
+    }
+
     /// Whose former token the request brings, with its claims as JSON; None if it brings none that is good by itself.
     fn former_user(
         &self,

@@ -130,8 +130,9 @@ IN_MEMORY = words("""
     _RemoteKeySet._plain _RemoteKeySet._about _TokenManager._renewal IssuerRule._keys
     _RemoteKeySet.wants_refresh _RemoteKeySet.__repr__ _TokenManager.known _TokenManager.__repr__
     _ResourceServer.metadata_json _ResourceServer.metadata_path _ResourceServer.__repr__
-    _Guard.try_check _Guard.former_user _Guard.form_token _Guard.address_of _FormerTokens.__new__
-    _FormerTokens.__repr__ _Guard.refuse _Guard.metadata_json _Guard.metadata_path _Guard.__repr__
+    _Guard.try_check _Guard.check_demand _Guard.former_user _Guard.form_token _Guard.address_of
+    _FormerTokens.__new__ _FormerTokens.__repr__ _Guard.refuse _Guard.metadata_json
+    _Guard.metadata_path _Guard.__repr__
 """)
 # Whose methods make operations, or values, out of what they are given.
 VALUES = words("""

@@ -166,6 +166,40 @@ def test_demands(name: str, demands: dict[str, Any], wanted: type[Exception], sa
 
 
 @pytest.mark.parametrize("name", DOORS)
+def test_demands_that_no_caller_can_meet(name: str) -> None:
+    """Row 750: told where the route is made, before there is a request."""
+    auth = DOORS[name]("memory:")
+    for demands, about in (
+        ({"kinds": "session"}, "kinds"),
+        ({"kinds": ["jwt", "opaque"], "optional": True}, "kinds"),
+        ({"max_age": 60}, "kinds"),
+        ({"claims": {"plan": "gold"}}, "kinds"),
+        ({"kinds": "api_key", "pair": "session"}, "pair"),
+    ):
+        with pytest.raises(ConfigurationError) as raised:
+            auth.requires(**demands)
+        assert raised.value.claim == about
+    auth.requires(tenant="bank", kinds=["api_key", "session"])
+    # One name of a limit has one rate, wherever it is named.
+    auth.requires(limits={"pay": "5/min"})
+    auth.public(limits={"pay": "5/60s"})
+    for call in (auth.requires, auth.public):
+        refused(
+            lambda call=call: call(limits={"pay": "6/min"}),  # type: ignore[misc]
+            ConfigurationError,
+            "`pay:6/60s`",
+        )
+    # In another guard it is another limit.
+    DOORS[name]("memory:").requires(limits={"pay": "6/min"})
+    if name == "drf":
+        refused(lambda: auth.view(kinds="session"), ConfigurationError, "of which this guard has")
+        refused(lambda: auth.public_view(limits={"pay": "6/min"}), ConfigurationError, "6/60s")
+    if hasattr(auth, "guarded"):
+        call = lambda: auth.guarded(lambda: None, kinds="session")  # noqa: E731
+        refused(call, ConfigurationError, "of which this guard has none")
+
+
+@pytest.mark.parametrize("name", DOORS)
 def test_what_is_guarded_and_opened(name: str) -> None:
     door_class = DOORS[name]
     auth = door_class("memory:")

@@ -351,21 +351,31 @@ class Guard:
     # ---- what it does ----
 
     def demand(self, *scopes: str, **more: Any) -> _Demand:
-        """Make what a route demands; see :class:`Demands`."""
+        """Make what a route demands; see :class:`Demands`.
+
+        :raises ConfigurationError: no caller of this guard can ever meet it.
+        """
         check_scopes(scopes)
         check_demands(more, Demands.__annotations__)
         always, never = more.pop("csrf_always", False), more.pop("danger_no_csrf", False)
         if always and never:
             raise ConfigurationError("`csrf_always` and `danger_no_csrf` contradict each other.")
         csrf: Literal["always", False] | None = "always" if always else False if never else None
-        return _Demand(scopes=scopes, csrf=csrf, **more)
+        return self._checked(_Demand(scopes=scopes, csrf=csrf, **more))
 
     def open_demand(
         self, *, limits: Mapping[str, str] | None = None, own_pages: bool = False
     ) -> _Demand:
-        """Make what a route demands that is open to all callers."""
+        """Make what a route demands that is open to all callers.
+
+        :raises ConfigurationError: another route gives one of the limits another rate.
+        """
         check_demands({"own_pages": own_pages}, Demands.__annotations__)
-        return _Demand(public=True, limits=limits, own_pages=own_pages)
+        return self._checked(_Demand(public=True, limits=limits, own_pages=own_pages))
+
+    def _checked(self, demand: _Demand) -> _Demand:
+        self._core.check_demand(demand)
+        return demand
 
     def _decide(self, request: _Request, demand: _Demand) -> _Decision:
         """Decide where it may wait."""
