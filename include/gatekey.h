@@ -8700,9 +8700,9 @@ gk_status gk_guard_try_check(const gk_guard *guard,
                              gk_error *err);
 
 /**
- * Checks that callers of a guard can meet a demand: for services that make their routes before they
- * take requests. The first request of each demand asks the same, and all of its requests are
- * answered with 500.
+ * Checks that callers of a guard can meet a demand, for services that make their routes before
+ * they take requests. The first request of each demand asks the same, and all of a demand that
+ * cannot be met are answered with 500.
  *
  * @param guard The guard.
  * @param demand What a route demands.
