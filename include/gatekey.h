@@ -3112,6 +3112,18 @@ void gk_store_options_pepper_file(gk_store_options *options, const char *path, s
 void gk_store_options_pepper_env(gk_store_options *options, const char *name, size_t name_len);
 
 /**
+ * Whether a store that is not there is made.
+ *
+ * A process that only reads what another keeps says false, so that a wrong path is an error, and
+ * not an empty store which knows of nothing that was revoked.
+ *
+ * @param options The options.
+ * @param create True, the default: it is. False: gk_store_open reports
+ * GK_STATUS_STORE_UNAVAILABLE.
+ */
+void gk_store_options_create(gk_store_options *options, bool create);
+
+/**
  * Takes the time from a callback.
  *
  * @param options The options.
@@ -4682,6 +4694,18 @@ gk_revocation_options *gk_revocation_options_new(void);
  * @param options The options, which must not be used again; NULL is fine.
  */
 void gk_revocation_options_free(gk_revocation_options *options);
+
+/**
+ * Whether a store that is not there is made.
+ *
+ * A process that only reads what another keeps says false, so that a wrong path is an error, and
+ * not an empty store which knows of nothing that was revoked.
+ *
+ * @param options The options.
+ * @param create True, the default: it is. False: gk_revocations_open reports
+ * GK_STATUS_STORE_UNAVAILABLE.
+ */
+void gk_revocation_options_create(gk_revocation_options *options, bool create);
 
 /**
  * Whether to look for what other processes have revoked at every token.
@@ -9234,7 +9258,8 @@ void gk_remote_key_set_free(gk_remote_key_set *keys);
 bool gk_remote_key_set_wants_refresh(const gk_remote_key_set *keys);
 
 /**
- * Fetches the keys. The operation ends with nothing: an empty text.
+ * Fetches the keys now; while another fetch is under way, what comes of that is waited for instead
+ * (GK_STEP_WAIT). The operation ends with nothing: an empty text.
  *
  * @param keys The keys.
  * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
