@@ -1135,6 +1135,7 @@ class Revocations:
         max_token_ttl: _Seconds = 2592000,
         tenant_claim: str = "tenant",
         clock: _Clock | None = None,
+        create: bool = True,
     ) -> Revocations:
         """The short way for a program that keeps nothing else there: `Store.open(url).revocations()`. Needs no pepper.
 
@@ -1145,6 +1146,8 @@ class Revocations:
           because what is revoked is not remembered for longer. 30 days.
         - `tenant_claim`: the claim that names a token's tenant.
         - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970.
+        - `create`: whether a store that is not there is made. False where another process keeps it, so that a wrong path
+          is a StoreUnavailableError, and not an empty store.
         """
     def revoke_token(self, issuer: str | None, jti: str, expires_at: _Moment) -> None:
         """Revokes one token, by its `iss` and its `jti`; it is remembered until `expires_at`, its `exp`. With None for the
@@ -1193,6 +1196,7 @@ class Store:
         strict: bool = False,
         max_stale: _Seconds = 30,
         clock: _Clock | None = None,
+        create: bool = True,
     ) -> Store:
         """Opens `sqlite:///relative/path`, `sqlite:////absolute/path`, a path (a SQLite file as well) or `memory:`;
         `folder:/path` is a folder that holds key rings only. `?mark=FILE` at the end of the URL says where the mark is that
@@ -1207,6 +1211,8 @@ class Store:
         - `strict`: look for changes by other processes at every API key and token, not within 50 ms.
         - `max_stale`: seconds for which everything works from memory if the store is out of reach.
         - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970.
+        - `create`: whether a store that is not there is made. False where another process keeps it, so that a wrong path
+          is a StoreUnavailableError, and not an empty store.
         """
     def api_keys(
         self,
@@ -1871,6 +1877,11 @@ class _Request:
     @staticmethod
     def of_wsgi(environ: dict[str, Any], csrf_field: str | None = None) -> _Request:
         """The request of a WSGI environment (PEP 3333), whose names of headers are those of CGI."""
+    @property
+    def is_rewritten(self) -> bool:
+        """Whether the server has put the address of a header in the place of the peer's, as uvicorn does unless it is started
+        with `--no-proxy-headers`: such a peer has the port 0.
+        """
     @property
     def method(self) -> str:
         """Its method, for the log."""
