@@ -244,7 +244,8 @@ class Application:
                     length = len(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
                 asked.append(f"{self.command} {self.path}")
                 seen = {"headers": self.headers.items(), "length": length, "path": self.path}
-                self.answer(200, [("Content-Type", "application/json")], json.dumps(seen).encode())
+                own = [("Content-Type", "application/json"), ("Vary", "Accept-Encoding")]
+                self.answer(200, own, json.dumps(seen).encode())
 
             do_GET = do_POST = do_HEAD = do_DELETE = do_OPTIONS = any
 
@@ -346,6 +347,8 @@ class Front:
     passes_aliases: ClassVar[bool] = False
     # Whether a refusal keeps the headers that clear a browser's cookies.
     keeps_cookies: ClassVar[bool] = True
+    # Whether a guarded route's answers say that they depend on who calls.
+    varies: ClassVar[bool] = True
     # The type of what is said where there is no decision.
     unavailable: ClassVar[str] = "application/problem+json"
     # What a client hides from the decision as of its connection, and is refused for then.
@@ -501,6 +504,7 @@ class Traefik(Front):
     name = "traefik"
     by = "port"
     hides = ("X-API-Key",)
+    varies = False
     unavailable = "text/plain; charset=utf-8"
 
     def command(self) -> list[str]:

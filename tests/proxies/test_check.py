@@ -107,6 +107,7 @@ def test_nginx_as_it_is() -> None:
             "$gatekey_kind $http_x_gatekey_kind",
             "X-Gatekey-Kind alone",
         ),
+        ("guarded.conf", "add_header Vary", "add_header X-Vary", "mixes callers up"),
         ("guarded.conf", "error_page", "# error_page", "error_page"),
         ("guarded.conf", "401 403 500", "401 403", "error_page"),
         (

@@ -88,6 +88,7 @@ APP = "reverse_proxy unix//run/shop/app.sock"
         ),
         ("header +Vary", "request_header X-Other {header.X-Any}\nheader +Vary", "X-Other is set"),
         ("header +Vary", "rewrite /public/x\nheader +Vary", "`rewrite` does more"),
+        ("header +Vary", "header Vary", "mixes callers up"),
         ("401 403 429", "401 403 404 429", "refusals are"),
         ("error 503", "respond 200", "error 503"),
         ("	import gatekey_unavailable\n", "", "gatekey_unavailable"),

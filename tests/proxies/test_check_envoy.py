@@ -101,6 +101,11 @@ MUTATION = BUFFER.replace("buffer.v3.Buffer", "header_mutation.v3.HeaderMutation
             '"allowed_upstream_headers_to_append": {}, "allowed_client_headers"',
             "to_append",
         ),
+        (
+            '_on_success": {"patterns": [{"exact": "vary"}]',
+            '_on_success": {"patterns": []',
+            "mixes callers up",
+        ),
         ('{"exact": "retry-after"}, ', "", "allowed_client_headers"),
         ('"path_override": "/auth/orders-read"', '"path_prefix": "/auth/orders-read"', "constant"),
         ('"path_override": "/auth/admin"', '"path_override": "/auth"', "constant"),

@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from checks import IDENTITY, STRIPPED
+from checks import IDENTITY, STRIPPED, VARY
 from stand import ORIGIN, Answer, answering, request, send, wait_for
 
 if TYPE_CHECKING:
@@ -75,6 +75,9 @@ def test_identity(front: Front, decision: Decision) -> None:
         "X-Gatekey-Key-Id": "k",
     }
     assert set(told["X-Gatekey-Scopes"].split()) == {"orders:read", "orders:list"}
+    depends = ",".join(front.ask("GET", "/orders", key).all("Vary"))
+    every = {*(VARY.split(", ") if front.varies else ()), "Accept-Encoding"}
+    assert {each.strip() for each in depends.split(",")} == every
     alone = identity(front, front.ask("GET", "/orders", decision.key()))
     assert set(alone) == {*IDENTITY} - {"X-Gatekey-Tenant"}
     for line in (f"Authorization: Bearer {token}", f"Cookie: a=b; __Host-access={token}"):

@@ -9,6 +9,8 @@ IDENTITY = (
 )
 # A refusal's body for nginx; no application is to read it.
 STRIPPED = (*IDENTITY, "X-Gatekey-Problem")
+# What the answers of a guarded route depend on.
+VARY = "Authorization, Cookie, X-API-Key"
 # What decide.c answers a refusal with. All else is not its answer.
 REFUSALS = (400, 401, 403, 429, 431, 503)
 # In a path: what a client could have two servers read differently.

@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from checks import IDENTITY, ODD, REFUSALS
+from checks import IDENTITY, ODD, REFUSALS, VARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -217,6 +217,13 @@ def decision(handler: dict[str, Any]) -> Iterator[str]:
     }:
         yield "only 200 with all headers of the identity lets a request through"
     said: dict[str, list[str]] = {}
+    added = (
+        [each.get("response", {}).get("add", {}) for each in flat(answers[0]["routes"])]
+        if answers
+        else []
+    )
+    if {"Vary": [VARY]} not in added:
+        yield f'a cache mixes callers up: `header +Vary "{VARY}"`'
     for each in flat(answers[0]["routes"] if answers else []):
         said.update(sets(each, "request"))
         if each["handler"] != "headers" or set(each.get("request", {})) - {"set"}:

@@ -287,6 +287,8 @@ def service(config: dict[str, Any]) -> Iterator[str]:
     yield from unknown(answer, "authorization_response")
     if exact(answer.get("allowed_upstream_headers", {})) != {name.lower() for name in IDENTITY}:
         yield f"`allowed_upstream_headers` are {', '.join(IDENTITY).lower()}"
+    if "vary" not in exact(answer.get("allowed_client_headers_on_success", {})):
+        yield "a cache mixes callers up: `allowed_client_headers_on_success` lacks `vary`"
     if not exact(answer.get("allowed_client_headers", {})) >= OF_A_REFUSAL:
         yield f"`allowed_client_headers` lacks one of {', '.join(sorted(OF_A_REFUSAL))}"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from checks import IDENTITY, ODD, STRIPPED
+from checks import IDENTITY, ODD, STRIPPED, VARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -192,6 +192,8 @@ def nginx_application(block: Block, decisions: dict[str, Block]) -> Iterator[str
         return
     if asked[0][0] not in decisions:
         yield f"auth_request {asked[0][0]} is no location of a decision"
+    if ["Vary", VARY, "always"] not in block.effective("add_header"):
+        yield f'a cache mixes callers up: `add_header Vary "{VARY}" always`'
     pages = [words for words in block.effective("error_page") if "500" in words]
     if not any({"401", "403", "500"} <= set(words) and words[-1][0] == "@" for words in pages):
         yield "`error_page 401 403 500 = @...` is missing: 429 and 503 would be 500"
