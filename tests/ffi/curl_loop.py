@@ -196,6 +196,13 @@ def test_answers_that_are_refused() -> None:
         request.wfile.write(b"{")
         request.close_connection = True
 
+    def endless(request: Request) -> None:
+        request.send_response(200)
+        request.send_header("connection", "close")
+        request.end_headers()
+        while True:
+            request.wfile.write(b" " * 65536)
+
     def many_headers(request: Request) -> None:
         request.give(200, b"{}", **{f"x_{n}": "x" for n in range(101)})
 
@@ -208,6 +215,7 @@ def test_answers_that_are_refused() -> None:
             "RequestBlocked",
         ),
         "large": (lambda request: request.give(200, b" " * 3_000_000), TOO_LARGE),
+        "endless": (endless, TOO_LARGE),
         "long headers": (lambda request: request.give(200, b"{}", x="x" * 70_000), TOO_LARGE),
         "many headers": (many_headers, TOO_LARGE),
         "cut": (cut, "ConnectionFailed"),

@@ -364,7 +364,9 @@ fn refreshes_at_a_time_are_one() {
         for operation in first.iter_mut().chain(others) {
             match operation.next() {
                 Ok(step) => assert!(matches!(step, Step::Done(())) && status == 200),
-                Err(error) => assert_eq!((error.kind(), status), (ErrorKind::OauthServerFailed, 503)),
+                Err(error) => {
+                    assert_eq!((error.kind(), status), (ErrorKind::OauthServerFailed, 503))
+                }
             }
         }
     }
