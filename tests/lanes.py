@@ -94,12 +94,12 @@ def ffi(everything: bool) -> list[Lane]:
     lanes.append(shell("ffi kms", "tests/ffi/kms.sh", **tokens))
     # PostgreSQL's log-ins, with examples/pg18-validator.
     lanes.append(pytest("ffi pg18", ROOT, "-q", "-rs", "-p", "no:cacheprovider", "tests/pg18"))
-    lanes.append(shell("ffi cpp-service", "tests/ffi/cpp_service.sh"))
+    requests = {"SERVICE_REQUESTS": "1000"} if everything else {}
+    lanes.append(shell("ffi cpp-service", "tests/ffi/cpp_service.sh", **requests))
     # nginx, Caddy, Envoy and Traefik, with examples/proxies.
     lanes.append(
         pytest("ffi proxies", ROOT, "-q", "-rs", "-p", "no:cacheprovider", "tests/proxies")
     )
-    requests = {"C_SERVICE_REQUESTS": "1000"} if everything else {}
     lanes.append(shell("ffi c-service", "tests/ffi/c_service.sh", **requests))
     lanes.append(shell("ffi tsan", "tests/ffi/tsan.sh"))
     more = {"CURL_LOOP_MORE": "1"} if everything else {}
@@ -124,9 +124,10 @@ def python() -> list[Lane]:
         "../../tests/servers/servers.py",
         "../../tests/lanes.py",
     )
-    services = "../../tests/ffi/c_service.py ../../tests/ffi/cpp_service.py"
-    curl_loop = "../../tests/ffi/curl_loop.py"
-    servers = f"../../tests/servers ../../tests/rounds ../../tests/pg18 {services} {curl_loop}"
+    services = " ".join(
+        f"../../tests/ffi/{name}.py" for name in ("c_service", "cpp_service", "load", "curl_loop")
+    )
+    servers = f"../../tests/servers ../../tests/rounds ../../tests/pg18 {services}"
     proxies = "../../tests/proxies ../../examples/proxies"
     ours = f". {examples} {servers} {proxies} {lanes_py}"
     ruff = f"{bin_folder}/ruff"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds examples/cpp-service with cpp-httplib, under AddressSanitizer and UndefinedBehaviorSanitizer, and has cpp_service.py
-# send it ordinary and hostile requests; then what must not compile or start. Debian 12's cpp-httplib has no cookies.
+# send it ordinary and hostile requests, and load.py 1,000 at once, as many as SERVICE_REQUESTS (100) under Valgrind; then what
+# must not compile or start. Debian 12's cpp-httplib has no cookies.
 # HTTPLIB_SOURCE may name a folder with httplib.h (and httplib.cpp, where it is split) of 0.44 or later: cookies are tried with it.
 # The environment is that of run.sh.
 set -euo pipefail
@@ -37,6 +38,11 @@ drive() { # PROGRAM bearer|cookies
     GATEKEY_LOG=off "$PYTHON" tests/ffi/cpp_service.py "$1" "$work/$2-$(basename "$1")" "$2" && outcome=ok
     check "$(basename "$1") $2" $outcome
 }
+load() { # PROGRAM KIND WHAT REQUESTS THREADS UNDER...: of all kinds, at once
+    local outcome=FAILED
+    GATEKEY_LOG=off "$PYTHON" tests/ffi/load.py "$2" "$1" "$work/load-$(basename "$1")/$3" "${@:4}" && outcome=ok
+    if [ $outcome = ok ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+}
 refused_by_compiler() { # NAME SENTENCE FLAGS...; the program is standard input
     local outcome=FAILED
     if ! $FFI_CXX $flags "${@:3}" -fsyntax-only -x c++ - > "$work/log" 2>&1 && grep -qF "$2" "$work/log"; then outcome=ok; fi
@@ -55,7 +61,14 @@ for compiler in $compilers; do
     fi
     $compiler $flags $with examples/cpp-service/service.cpp -o "$program" $link $split
     drive "$program" bearer
+    load "$program" cpp 'load' 1000 8
 done
+if tests/need.sh valgrind; then
+    $FFI_CXX $flags examples/cpp-service/service.cpp -o "$work/plain" $link $split
+    leaks=definite,possible
+    load "$work/plain" cpp 'load under Valgrind' "${SERVICE_REQUESTS:-100}" 4 \
+        valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=$leaks --errors-for-leak-kinds=$leaks
+fi
 # The rows with cookies are only where they are safe.
 matrix() { # NAME FLAGS LINK
     local outcome=FAILED
@@ -189,6 +202,7 @@ if [ -n "$HTTPLIB_SOURCE" ]; then
     fi
     $FFI_CXX $early_flags $sanitizers -DCOOKIES -isystem "$HTTPLIB_SOURCE" examples/cpp-service/service.cpp -o "$work/later" $link $split
     drive "$work/later" cookies
+    load "$work/later" cpp-cookies 'load with cookies' 1000 8
     # Behind a Unix socket an address in a header is believed by the word `unix` alone.
     cat > "$work/unix.cpp" << 'END'
 #include <gatekey.hpp>
