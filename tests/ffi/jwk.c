@@ -24,6 +24,8 @@ static void inspect(const gk_key *key) {
 
     CHECK(gk_key_is_private(key) && gk_key_may_sign(key) && gk_key_may_verify(key));
     CHECK(gk_key_is_symmetric(key) == gk_alg_is_symmetric(alg));
+    static int inspected[GK_ALG_ML_DSA_87 + 1];
+    if (is_brief() && inspected[alg]++ > 0) return;
     MUST(gk_key_thumbprint(key, &thumbprint, &err));
     MUST(gk_key_thumbprint_uri(key, &uri, &err));
     CHECK(strlen(uri) == sizeof uri - 1 && strstr(uri, thumbprint) != NULL);
@@ -84,12 +86,14 @@ static void inspect(const gk_key *key) {
 static void generated(void) {
     for (gk_alg alg = GK_ALG_HS256; alg <= GK_ALG_ML_DSA_87; alg++) {
         gk_key *key = NULL;
-        if (alg > GK_ALG_RS256 && alg <= GK_ALG_PS512) continue; /* slow, and all alike */
+        /* Slow, and all alike. */
+        if (alg > (is_brief() ? GK_ALG_HS512 : GK_ALG_RS256) && alg <= GK_ALG_PS512) continue;
         MUST(gk_key_generate(alg, &key, &err));
         CHECK(gk_key_alg(key) == alg && !gk_key_has_explicit_kid(key));
         inspect(key);
         gk_key_free(key);
     }
+    if (is_brief()) return;
     gk_key *rsa = NULL;
     MUST(gk_key_generate_rsa(GK_ALG_PS384, 2048, &rsa, &err));
     CHECK(gk_key_signature_len(rsa) == 256);
@@ -104,6 +108,8 @@ static void read_jwks(const char *root) {
     size_t count = 0;
     while (next_key(&rest, &name, &alg, &jwk)) {
         gk_key *key = NULL, *wrong = NULL;
+        count++;
+        if (is_left_out(alg)) continue;
         MUST(gk_key_from_jwk(jwk, strlen(jwk), GK_ALG_ANY, &key, &err));
         CHECK(gk_key_alg(key) == alg);
         inspect(key);
@@ -111,7 +117,6 @@ static void read_jwks(const char *root) {
         const gk_alg other = alg == GK_ALG_ES256 ? GK_ALG_ES384 : GK_ALG_ES256;
         CHECK(gk_key_from_jwk(jwk, strlen(jwk), other, &wrong, &err) != GK_STATUS_OK);
         CHECK(wrong == NULL);
-        count++;
     }
     CHECK(count >= 18);
     free(text);

@@ -4,6 +4,7 @@
 #define _DEFAULT_SOURCE /* nanosleep */
 
 #include "session.h"
+#include "vectors.h"
 
 #include <stdatomic.h>
 #include <time.h>
@@ -62,10 +63,15 @@ static size_t sign(void *user, const gk_sign_request *request, uint8_t *signatur
 
 static void release_kms(void *user) { ((struct kms *)user)->releases++; }
 
+static const char *root;
+
 static struct kms kms_of(gk_alg alg, enum form form) {
     gk_error err;
     struct kms kms = {.form = form};
-    MUST(gk_key_generate(alg, &kms.own, &err));
+    if (alg == GK_ALG_RS256)
+        kms.own = fixed_key(root, "rs256");
+    else
+        MUST(gk_key_generate(alg, &kms.own, &err));
     if (alg == GK_ALG_ES256) MUST(gk_key_generate(alg, &kms.another, &err));
     return kms;
 }
@@ -269,6 +275,7 @@ static void sessions_and_rings(void) {
 
 int main(int argc, char **argv) {
     CHECK(argc == 2);
+    root = argv[1];
     every_kind_of_key();
     what_goes_wrong();
     wrong_arguments();

@@ -3,6 +3,7 @@
  */
 #include "check.h"
 #include "peppered.h"
+#include "vectors.h"
 
 #define NOW 1795000000
 #define ISSUER "https://auth.example"
@@ -404,7 +405,7 @@ static const struct {
     {no_cursor, GK_STATUS_INVALID_ARGUMENT, "`cursor`|first page"},
     {two_in_one, GK_STATUS_INVALID_CONFIGURATION, "`required`|space|several"},
     {large_header, GK_STATUS_INVALID_CONFIGURATION, "`max_header_bytes`|1048576"},
-    {guard_of_nothing, GK_STATUS_INVALID_CONFIGURATION, "an issuer|`api_keys`"},
+    {guard_of_nothing, GK_STATUS_INVALID_CONFIGURATION, "`tokens`|`api_keys`"},
     {quoted_realm, GK_STATUS_INVALID_CONFIGURATION, "realm|without quotes"},
     {no_proxy, GK_STATUS_INVALID_CONFIGURATION, "`trusted_proxy`|never be read"},
     {no_demand, GK_STATUS_INVALID_ARGUMENT, "`demand` is NULL"},
@@ -471,14 +472,15 @@ static void remedies(void) {
 }
 #endif
 
-int main(void) {
+int main(int argc, char **argv) {
+    CHECK(argc == 2);
     int failed = 0;
     gk_api_key_spec *spec = gk_api_key_spec_new();
     gk_issued_api_key issued;
     static const uint8_t PEPPER[32] = {1, 2, 3};
     gk_store *store = store_under("memory:", PEPPER, sizeof PEPPER);
     MUST(gk_key_generate(GK_ALG_HS256, &key, &err));
-    MUST(gk_key_generate(GK_ALG_RS256, &rsa, &err));
+    rsa = fixed_key(argv[1], "rs256");
     MUST(gk_store_api_keys(store, NULL, &keys, &err));
     gk_api_key_spec_owner(spec, GK_TEXT("acme"));
     MUST(gk_api_keys_create(keys, spec, &issued, &err));

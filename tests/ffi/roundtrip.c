@@ -248,6 +248,7 @@ int main(int argc, char **argv) {
     gk_alg alg = GK_ALG_ANY;
     while (next_key(&rest, &name, &alg, &jwk)) {
         gk_key *key = NULL;
+        if (is_left_out(alg)) continue;
         MUST(gk_key_from_jwk(jwk, strlen(jwk), alg, &key, &err));
         if (strncmp(name, "other-", 6) == 0) {
             strangers(keys[alg], key);
@@ -258,7 +259,7 @@ int main(int argc, char **argv) {
         }
     }
     for (alg = GK_ALG_HS256; alg <= GK_ALG_ML_DSA_87; alg++) {
-        CHECK(keys[alg] != NULL);
+        CHECK((keys[alg] != NULL) == !is_left_out(alg));
         gk_key_free(keys[alg]);
     }
     free(text);

@@ -6,7 +6,8 @@
 #   shared      against the shared library
 #   static      against the static library
 #   sanitized   against the shared library, under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
-#   valgrind    against the shared library, under Valgrind
+#   valgrind    against the shared library, under Valgrind, two programs at a time; where GATEKEY_ROUNDS is 1, without what
+#               is slow there and is the same for Valgrind as what is left (GATEKEY_BRIEF, tests/rounds/rounds.h)
 #   demo        shows the examples, against the shared library
 #
 # The environment chooses FFI_CC (cc), FFI_CXX (c++), C_STANDARD (c11), CXX_STANDARD (c++17), ONLY (a pattern of names, as in
@@ -22,7 +23,7 @@ kind=${1:?"usage: run.sh shared|static|sanitized|valgrind|demo"}
 
 flags='-g -O1 -Wall -Wextra -Wpedantic -Werror -Wconversion -Wshadow -Iinclude'
 link="-L$FFI_OUT/lib -lgatekey -Wl,-rpath,$FFI_OUT/lib -lpthread"
-objects=plain linked=shared under=
+objects=plain linked=shared under= at_once=1
 case $kind in
 shared | demo) ;;
 static) linked=static link="$FFI_LIBRARY/static/libgatekey.a $FFI_NATIVE_LIBS" ;;
@@ -35,6 +36,9 @@ sanitized)
 valgrind)
     leaks=definite,possible
     under="valgrind --quiet --error-exitcode=1 --leak-check=full --show-leak-kinds=$leaks --errors-for-leak-kinds=$leaks"
+    at_once=2
+    # Half of the start of a program is reading which functions were inlined where.
+    if [ "${GATEKEY_ROUNDS:-1}" = 1 ]; then under="$under --read-inline-info=no" && export GATEKEY_BRIEF=1; fi
     tests/need.sh valgrind || exit 0
     ;;
 *) echo "run.sh: there is no kind $kind" >&2 && exit 2 ;;
@@ -106,7 +110,7 @@ done
 
 compile tests/ffi/second.cpp "$objects/second.o"
 running=0
-await_one() { # of the compilers; ends the script if it failed
+await_one() { # of what runs; ends the script if it failed
     wait -n || exit 1
     running=$((running - 1))
 }
@@ -127,7 +131,10 @@ run() { # NAME: with the arguments that it takes
     oauth_real | oauth-*) server $program ;;
     apikey-* | session-* | guard-*) $program "sqlite:///$work/$1.sqlite" ;;
     # A token of PyJWT's, made just before it is used: it expires after five minutes.
-    tokens-*) "$PYTHON" examples/mint_with_pyjwt.py "$work/pyjwt" && $program "$(cat "$work/pyjwt/jwks.json")" "$(cat "$work/pyjwt/token.txt")" ;;
+    tokens-*)
+        local minted=$work/$1-pyjwt
+        "$PYTHON" examples/mint_with_pyjwt.py "$minted" && $program "$(cat "$minted/jwks.json")" "$(cat "$minted/token.txt")"
+        ;;
     quickstart-*) $program ;;
     *) $program "$PWD" ;;
     esac
@@ -142,7 +149,20 @@ if [ "$kind" = demo ]; then
     exit
 fi
 
-passed=0 failed=0 skipped=0
+tried() { # NAME: runs it; a line on how it went, and what it said unless all was well
+    local name=$1 begun=$EPOCHREALTIME outcome=ok took checks
+    run "$name" > "$work/$name.log" 2>&1 || outcome=FAILED
+    if grep -q SKIPPED "$work/$name.log"; then outcome=ignored; fi
+    took=$(((${EPOCHREALTIME/[.,]/} - ${begun/[.,]/}) / 1000))
+    checks=$(sed -n "s/^  $name *\([0-9]* checks\)$/ (\1)/p" "$work/$name.log")
+    {
+        printf 'test %s ... %s <%d.%03ds>%s\n' "$name" $outcome $((took / 1000)) $((took % 1000)) "$checks"
+        [ $outcome = ok ] || sed 's/^/    /' "$work/$name.log"
+    } > "$work/$name.shown"
+    cat "$work/$name.shown"
+    echo $outcome >> "$work/outcomes"
+}
+
 for source in "${sources[@]}"; do
     name=$(name_of "$source")
     # A program without the sanitizers passes as well: they are proven to be in.
@@ -152,15 +172,11 @@ for source in "${sources[@]}"; do
             grep -q "$runtime" "$work/symbols" || { echo "$name was built without $runtime" >&2; exit 1; }
         done
     fi
-    begun=$EPOCHREALTIME
-    outcome=ok
-    run "$name" > "$work/$name.log" 2>&1 || outcome=FAILED
-    if grep -q SKIPPED "$work/$name.log"; then outcome=ignored; fi
-    case $outcome in ok) passed=$((passed + 1)) ;; FAILED) failed=$((failed + 1)) ;; *) skipped=$((skipped + 1)) ;; esac
-    took=$(((${EPOCHREALTIME/[.,]/} - ${begun/[.,]/}) / 1000))
-    checks=$(sed -n "s/^  $name *\([0-9]* checks\)$/ (\1)/p" "$work/$name.log")
-    printf 'test %s ... %s <%d.%03ds>%s\n' "$name" $outcome $((took / 1000)) $((took % 1000)) "$checks"
-    [ $outcome = ok ] || sed 's/^/    /' "$work/$name.log"
+    tried "$name" &
+    running=$((running + 1))
+    [ $running -lt $at_once ] || await_one
 done
-echo "test result: $passed passed; $failed failed; $skipped ignored"
-[ $failed = 0 ]
+while [ $running -gt 0 ]; do await_one; done
+count() { grep -cx "$1" "$work/outcomes" || true; }
+echo "test result: $(count ok) passed; $(count FAILED) failed; $(count ignored) ignored"
+[ "$(count FAILED)" = 0 ] && [ "$(wc -l < "$work/outcomes")" = ${#sources[@]} ]

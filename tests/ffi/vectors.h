@@ -2,6 +2,7 @@
 #ifndef GATEKEY_TESTS_VECTORS_H
 #define GATEKEY_TESTS_VECTORS_H
 
+#include "../rounds/rounds.h"
 #include "check.h"
 
 /* The text of a file below the directory of the repository; to be freed. */
@@ -61,6 +62,25 @@ static inline bool next_key(char **rest, const char **name, gk_alg *alg, const c
         return true;
     }
     return false;
+}
+
+/* RSA is slow under Valgrind, and alike with other hashes. */
+static inline bool is_left_out(gk_alg alg) {
+    return is_brief() && alg > GK_ALG_RS256 && alg < GK_ALG_PS512;
+}
+
+/* The key of this name in keys.txt: an RSA key takes long to make. */
+static inline gk_key *fixed_key(const char *root, const char *wanted) {
+    char *text = read_vectors(root, "keys.txt"), *rest = text;
+    const char *name = NULL, *jwk = NULL;
+    gk_alg alg = GK_ALG_ANY;
+    gk_key *key = NULL;
+    gk_error err;
+    while (next_key(&rest, &name, &alg, &jwk) && strcmp(name, wanted) != 0) continue;
+    MUST(gk_key_from_jwk(jwk, strlen(jwk), alg, &key, &err));
+    CHECK(strcmp(name, wanted) == 0);
+    free(text);
+    return key;
 }
 
 #endif /* GATEKEY_TESTS_VECTORS_H */

@@ -1,5 +1,6 @@
 // Everything in gatekey.hpp: each member is called, and what it promises (moves, errors, views,
 // callbacks) is checked.
+#include "../rounds/rounds.h"
 #include "check.hpp"
 
 #include <algorithm>
@@ -87,7 +88,7 @@ void keys() {
 
     const std::array<std::uint8_t, 48> secret{1, 2, 3, 4, 5, 6, 7, 8};
     CHECK(key::from_secret(secret, alg::hs384).is_symmetric());
-    CHECK(key::generate_rsa(alg::rs256, 2048).signature_len() == 256);
+    if (!is_brief()) CHECK(key::generate_rsa(alg::rs256, 2048).signature_len() == 256);
     THROWS(status::invalid_argument, key::generate_rsa(alg::rs256, 1024));
     THROWS(status::invalid_argument, key::generate(alg::any));
 

@@ -2,6 +2,7 @@
 #ifndef GATEKEY_TESTS_ROUNDS_H
 #define GATEKEY_TESTS_ROUNDS_H
 
+#include <stdbool.h>
 #include <stdlib.h>
 
 /* `few` in `make test`, ten times as many in `make test-all`. */
@@ -11,5 +12,9 @@ static inline int rounds(int few) {
     if (parsed < 1) abort(); /* not a whole number above 0 */
     return few * parsed;
 }
+
+/* Under Valgrind in `make test`, where a second becomes half a minute: what is slow, and for
+ * Valgrind the same as what is left, is for the other lanes and for `make test-all`. */
+static inline bool is_brief(void) { return getenv("GATEKEY_BRIEF") != NULL; }
 
 #endif /* GATEKEY_TESTS_ROUNDS_H */
