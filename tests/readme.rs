@@ -53,6 +53,45 @@ fn every_marked_snippet_is_the_file_it_names() {
     );
 }
 
+/// Whether these lines stand in a text one after the other, all indented by as much.
+fn has_lines(text: &str, code: &str) -> bool {
+    let (text, code): (Vec<&str>, Vec<&str>) = (text.lines().collect(), code.lines().collect());
+    let indented = |line: &str, by: usize, wanted: &str| match line.split_at_checked(by) {
+        Some((margin, rest)) => margin.trim().is_empty() && rest == wanted,
+        None => line.is_empty() && wanted.is_empty(),
+    };
+    let width = |line: &str| line.len() - line.trim_start().len();
+    !code.is_empty()
+        && text.windows(code.len()).any(|lines| {
+            let by = width(lines[0]).checked_sub(width(code[0]));
+            by.is_some_and(|by| lines.iter().zip(&code).all(|(line, own)| indented(line, by, own)))
+        })
+}
+
+/// Its programs are built and run by the tests; the page shows parts of them.
+#[test]
+fn the_page_for_c_and_cpp_shows_lines_of_the_files_it_names() {
+    let page = read("docs/c-and-cpp.md");
+    let shown = snippets(&page);
+    for (place, code) in &shown {
+        let path = place.strip_prefix("lines of ").expect("`<!-- lines of FILE -->`");
+        assert!(has_lines(&read(path), code), "docs/c-and-cpp.md: {path} lacks:\n{code}");
+    }
+    // What is not compared is for a shell.
+    let fences = page.lines().filter(|line| line.starts_with("```") && line.len() > 3);
+    let others = fences.filter(|line| *line != "```sh").count();
+    assert_eq!(others, shown.len(), "each snippet names its file");
+    assert!(shown.len() > 10);
+}
+
+#[test]
+fn lines_are_found_where_they_stand_together() {
+    let text = "a {\n    b;\n\n    c;\n}\n";
+    assert!(has_lines(text, "b;\n\nc;\n") && has_lines(text, "    b;\n"));
+    assert!(!has_lines(text, "b;\nc;\n") && !has_lines(text, "b;\n\n  c;\n"));
+    assert!(!has_lines(text, "") && !has_lines(text, "      b;\n"));
+}
+
 #[test]
 fn the_same_programs_are_linked_in_c_and_in_cpp() {
     let readme = read("README.md");
