@@ -1,5 +1,5 @@
-/* What the tokens of another issuer add: at most 12 statements, which a test counts. Its keys are in
- * a file, a JWK Set; it names this API as `<our address>/api` in `aud`. */
+/* What the tokens of another issuer add: at most 12 statements, which a test counts. Its keys are a
+ * JWK Set in a file; its tokens name this API as `<our address>/api`. */
 #ifndef PARTNER_H
 #define PARTNER_H
 
