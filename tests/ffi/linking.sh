@@ -98,10 +98,15 @@ link thin.so -shared "$out/plugin.o" $shared
 { cat tests/symbols.txt && printf '%s\n' plugin_key plugin_keys plugin_store; } | LC_ALL=C sort > "$out/wanted"
 nm -D --defined-only "$out/one.so" | awk '{ print $3 }' | LC_ALL=C sort | diff "$out/wanted" - > "$out/exports" ||
     { head "$out/exports"; fail 'a plug-in exports something else than gk_*'; }
+# A host may have its functions hidden from it.
+link hidden.so -shared "$out/plugin.o" "$archive" $FFI_NATIVE_LIBS -Wl,-z,defs -Wl,-z,nodelete -Wl,--exclude-libs,ALL
+printf '%s\n' plugin_key plugin_keys plugin_store > "$out/wanted"
+nm -D --defined-only "$out/hidden.so" | awk '{ print $3 }' | LC_ALL=C sort | diff "$out/wanted" - > "$out/exports" ||
+    { head "$out/exports"; fail 'a plug-in that hides gatekey exports it'; }
 for scope in local global; do
     store="sqlite:///$out/host-$scope"
     run host stays $scope "$store" "$out/one.so"
-    run host stays $scope "$store" "$out/one.so" "$out/two.so"
+    run host stays $scope "$store" "$out/one.so" "$out/two.so" "$out/hidden.so"
     run host unloaded $scope "$store" "$out/thin.so"
 done
 echo "ffi: plug-ins are unloaded while threads that have used them go on"
