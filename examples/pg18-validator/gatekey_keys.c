@@ -11,6 +11,8 @@
  *
  *     gatekey_keys /dev/stdout '{"issuer":"https://login.example.com"}' ''
  */
+#include "owned.h"
+
 #include <gatekey.h>
 
 #include <errno.h>
@@ -18,9 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #define LOCK_FD 3
 #define LONGEST 30                /* seconds; a request has ten */
@@ -86,24 +86,18 @@ static char *authorities(const char *file, size_t *len, char *why, size_t why_le
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
     char *pem = NULL;
-    const char *lack = NULL;
+    const char *lack = fd < 0 || fstat(fd, &st) != 0 ? strerror(errno) : must_be_owned(&st);
     *len = 0;
-    if (fd < 0 || fstat(fd, &st) != 0)
-        lack = strerror(errno);
-    else if (!S_ISREG(st.st_mode) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-        lack = "it must be a file that only its owner may write";
-    else if (st.st_uid != geteuid() && st.st_uid != 0)
-        lack = "it must belong to the server's user or to root";
-    else if (st.st_size > LARGEST_CA)
-        lack = "it is larger than 1 MiB";
-    else if ((pem = malloc((size_t)st.st_size + 1)) == NULL)
+    if (lack == NULL && st.st_size > LARGEST_CA)
+        lack = "is larger than 1 MiB";
+    else if (lack == NULL && (pem = malloc((size_t)st.st_size + 1)) == NULL)
         lack = strerror(ENOMEM);
-    else {
+    else if (lack == NULL) {
         ssize_t got = 0;
         while (*len < (size_t)st.st_size &&
                (got = read(fd, pem + *len, (size_t)st.st_size - *len)) > 0)
             *len += (size_t)got;
-        if (*len != (size_t)st.st_size) lack = "it cannot be read whole";
+        if (*len != (size_t)st.st_size) lack = "cannot be read whole";
     }
     if (fd >= 0) close(fd);
     if (lack == NULL) return pem;
@@ -122,9 +116,14 @@ static gk_status fetch(const char *options_json, const char *pem, size_t pem_len
     gk_key_set *set = NULL;
     gk_remote_key_set_options_json(options, options_json, strlen(options_json));
     if (pem != NULL) gk_http_options_ca_pem(how, pem, pem_len);
-    if (strstr(options_json, "\"allow_loopback_http\":true") != NULL)
-        gk_http_options_allow_loopback_http(how, true);
-    gk_status status = gk_http_new(how, &http, e);
+    gk_json *json = NULL;
+    bool loopback = false;
+    gk_status status = gk_json_parse(options_json, strlen(options_json), &json, e);
+    if (status == GK_STATUS_OK &&
+        gk_json_bool(gk_json_member(json, GK_TEXT("allow_loopback_http")), &loopback))
+        gk_http_options_allow_loopback_http(how, loopback);
+    gk_json_free(json);
+    if (status == GK_STATUS_OK) status = gk_http_new(how, &http, e);
     if (status == GK_STATUS_OK) status = gk_remote_key_set_new(options, NULL, &remote, e);
     if (status == GK_STATUS_OK) status = gk_remote_key_set_refresh(remote, &operation, e);
     if (status == GK_STATUS_OK) status = gk_operation_run(operation, http, e);

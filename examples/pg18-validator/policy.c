@@ -9,6 +9,7 @@
  * It is read at each log-in, so that a change needs no reload. What is wrong in a section breaks
  * that section, and the others go on.
  */
+#include "owned.h"
 #include "validator.h"
 
 #include "mb/pg_wchar.h"
@@ -16,7 +17,6 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define LARGEST_FILE (64 * 1024)
 #define LONGEST_ROLE 63 /* PostgreSQL cuts names there */
@@ -76,10 +76,9 @@ char *read_file(const char *path, size_t largest, size_t *len, char **why) {
     }
     char *text = NULL;
     ssize_t got = 0;
-    if (!S_ISREG(st.st_mode) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-        *why = psprintf("\"%s\" must be a file that only its owner may write", path);
-    else if (st.st_uid != geteuid() && st.st_uid != 0)
-        *why = psprintf("\"%s\" must belong to the server's user or to root", path);
+    const char *must = must_be_owned(&st);
+    if (must != NULL)
+        *why = psprintf("\"%s\" %s", path, must);
     else if (st.st_size < 0 || (size_t)st.st_size > largest)
         *why = psprintf("\"%s\" is larger than %zu bytes", path, largest);
     else {
