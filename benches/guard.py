@@ -25,6 +25,7 @@ from statistics import median
 import callgrind
 import hosts
 import report
+import services
 
 QUICK = bool(os.environ.get("QUICK"))
 ROUNDS = int(os.environ.get("ROUNDS", 1 if QUICK else 7))
@@ -113,15 +114,16 @@ def instructions(program: Path, name: str) -> float | None:
 class Server:
     """One door, in a process of its own."""
 
-    def __init__(self, python: Path, kind: str, door: str) -> None:
+    def __init__(self, command: list[str], environment: dict[str, str], path: str) -> None:
+        self.path = path
         # Uvicorn takes a descriptor for a Unix socket, and leaves Nagle's algorithm on: give it a port.
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        words = [word.format(port=self.port) for word in COMMANDS[kind]]
         self.process = subprocess.Popen(
-            [str(python), "-m", *words],
+            [word.format(port=self.port) for word in command],
             cwd=hosts.BENCHES / "python",
-            env={**os.environ, "GUARD_FOLDER": str(FOLDER), "GUARD_DOOR": door},
+            env={**os.environ, **environment},
+            stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
         self.headers: dict[str, str] = {}
@@ -142,7 +144,7 @@ class Server:
 
     def ask(self, seconds: int) -> Sample:
         sent = [word for name, value in self.headers.items() for word in ("-H", f"{name}: {value}")]
-        address = f"http://127.0.0.1:{self.port}/orders/4711"
+        address = f"http://127.0.0.1:{self.port}{self.path}"
         words = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", *sent, address]
         before = self.cpu()
         done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -157,7 +159,7 @@ class Server:
     def wait(self) -> None:
         """Until it answers 200."""
         sent = [word for name, value in self.headers.items() for word in ("-H", f"{name}: {value}")]
-        address = f"http://127.0.0.1:{self.port}/orders/4711"
+        address = f"http://127.0.0.1:{self.port}{self.path}"
         words = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", *sent, address]
         until = time.monotonic() + 60
         while (status := subprocess.run(words, stdout=subprocess.PIPE, text=True).stdout) != "200":
@@ -195,21 +197,33 @@ def served() -> dict[tuple[str, str], list[Sample]]:
     shutil.rmtree(FOLDER, ignore_errors=True)
     hosts.run(interpreter, hosts.BENCHES / "python/guard.py", "prepare", FOLDER)
     headers = json.loads((FOLDER / "headers.json").read_text())
-    found: dict[tuple[str, str], list[Sample]] = defaultdict(list)
+    found: dict[tuple[str, str], list[Sample]] = {}
     for kind, doors in DOORS.items():
-        servers = {door: Server(interpreter, kind, door) for door in doors}
-        try:
-            for door, server in servers.items():
-                server.headers = headers[doors[door][1]]
-                server.wait()
-                server.ask(1)  # warm
-            for turn in range(ROUNDS):
-                hosts.step(f"{kind} under wrk, round {turn + 1} of {ROUNDS}")
-                for door in servers if turn % 2 == 0 else reversed(servers):
-                    found[kind, door].append(servers[door].ask(SECONDS))
-        finally:
-            for server in servers.values():
-                server.end()
+        command = [str(interpreter), "-m", *COMMANDS[kind]]
+        environment = {"GUARD_FOLDER": str(FOLDER)}
+        every = {door: (command, {**environment, "GUARD_DOOR": door}, headers[whose]) for door, (_, whose) in doors.items()}
+        found |= under_wrk(kind, every, "/orders/4711")
+    for kind, every in services.contenders(interpreter).items():
+        found |= under_wrk(kind, every, "/orders")
+    return found
+
+
+def under_wrk(kind: str, doors: dict[str, services.Door], path: str) -> dict[tuple[str, str], list[Sample]]:
+    """What each door of a server takes, all of them up at once and asked by turns."""
+    found: dict[tuple[str, str], list[Sample]] = defaultdict(list)
+    servers = {door: Server(command, environment, path) for door, (command, environment, _) in doors.items()}
+    try:
+        for door, server in servers.items():
+            server.headers = doors[door][2]
+            server.wait()
+            server.ask(1)  # warm
+        for turn in range(ROUNDS):
+            hosts.step(f"{kind} under wrk, round {turn + 1} of {ROUNDS}")
+            for door in servers if turn % 2 == 0 else reversed(servers):
+                found[kind, door].append(servers[door].ask(SECONDS))
+    finally:
+        for server in servers.values():
+            server.end()
     return found
 
 
@@ -253,9 +267,9 @@ def decisions(cases: dict[str, dict[str, object]]) -> str:
     return report.table(["", "time", "of its verification", "instructions", "allocations"], rows)
 
 
-def services(found: dict[tuple[str, str], list[Sample]], kind: str) -> str:
+def behind(found: dict[tuple[str, str], list[Sample]], kind: str, names: dict[str, str]) -> str:
     rows = []
-    for door, (name, _) in DOORS[kind].items():
+    for door, name in names.items():
         own, beside = found[kind, door], found[kind, "open"]
         ratio = median(one[0] / other[0] for one, other in zip(own, beside, strict=True))
         more = median(one[2] - other[2] for one, other in zip(own, beside, strict=True))
@@ -268,6 +282,21 @@ def services(found: dict[tuple[str, str], list[Sample]], kind: str) -> str:
             "" if door == "open" else f"{more:+.0f} µs",
         ])
     return report.table(["", "requests a second", "of open", "p99", "CPU a request", "more than open"], rows)
+
+
+def services_in_c(found: dict[tuple[str, str], list[Sample]]) -> str:
+    """Those of the two services that could be built."""
+    servers = {
+        "C": "In C, on libmicrohttpd (examples/c-service, eight threads with epoll)",
+        "C++": "In C++, on cpp-httplib (examples/cpp-service, its threads and its five requests a connection)",
+    }
+    tables = (f"\n### {title}\n\n{behind(found, kind, services.NAMES)}\n" for kind, title in servers.items() if (kind, "open") in found)
+    intro = """
+The services in C and C++ answer `GET /orders` with one line, behind the guard and, as `open`, from the same server without gatekey. The
+token is a session's, signed by a key ring of that algorithm.
+"""
+    shown = "".join(tables)
+    return intro + shown if shown else ""
 
 
 def goals(cases: dict[str, dict[str, object]]) -> str:
@@ -291,12 +320,12 @@ store, and has its own routes, as `install` adds them. Its sessions are signed b
 
 ### FastAPI, on uvicorn (uvloop, httptools)
 
-{services(found, "FastAPI")}
+{behind(found, "FastAPI", {door: name for door, (name, _) in DOORS["FastAPI"].items()})}
 
 ### Flask, on gunicorn (one sync worker)
 
-{services(found, "Flask")}
-"""
+{behind(found, "Flask", {door: name for door, (name, _) in DOORS["Flask"].items()})}
+{services_in_c(found)}"""
     return f"""# The guard: how fast
 
 Made by `make bench` on {date.today()}: {report.processor()}; {report.tools()}.

@@ -3,7 +3,7 @@
 FUZZ_SECONDS ?= 60
 BENCH_ENV = CARGO='$(CARGO)' PYTHON='$(PYTHON)' TARGET='$(TARGET)'
 
-.PHONY: bench bench-api-keys bench-asyncio bench-guard bench-pg18 bench-proxies bench-sessions callgrind fuzz
+.PHONY: bench bench-api-keys bench-asyncio bench-guard bench-pg18 bench-proxies bench-services bench-sessions callgrind fuzz
 
 bench: wheel ## Measures gatekey beside its peers, writes docs/bench*.md and docs/bench.svg (QUICK=1: prints)
 	@$(MAKE) --no-print-directory install PREFIX=$(TARGET)/bench/prefix DESTDIR=
@@ -24,7 +24,12 @@ bench-asyncio: wheel ## The part of `make bench` that is about asyncio
 	$(BENCH_ENV) $(PYTHON) benches/aio.py
 
 bench-guard: wheel ## The part of `make bench` that is about the guard
+	@$(MAKE) --no-print-directory install PREFIX=$(TARGET)/bench/prefix DESTDIR=
 	$(BENCH_ENV) $(PYTHON) benches/guard.py
+
+bench-services: wheel ## The part of `make bench-guard` that is about the services in C and C++; prints
+	@$(MAKE) --no-print-directory install PREFIX=$(TARGET)/bench/prefix DESTDIR=
+	$(BENCH_ENV) $(PYTHON) benches/services.py
 
 bench-pg18: ## What a log-in of PostgreSQL with examples/pg18-validator costs beside trust (LOGINS=200); prints
 	$(PYTHON) benches/pg18.py
