@@ -125,9 +125,10 @@ def python() -> list[Lane]:
         "../../tests/lanes.py",
     )
     services = " ".join(
-        f"../../tests/ffi/{name}.py" for name in ("c_service", "cpp_service", "load", "curl_loop")
+        f"../../tests/ffi/{name}.py" for name in ("c_service", "cpp_service", "load")
     )
-    servers = f"../../tests/servers ../../tests/rounds ../../tests/pg18 {services}"
+    curl_loop = "../../tests/ffi/curl_loop.py"
+    servers = f"../../tests/servers ../../tests/rounds ../../tests/pg18 {services} {curl_loop}"
     proxies = "../../tests/proxies ../../examples/proxies"
     ours = f". {examples} {servers} {proxies} {lanes_py}"
     ruff = f"{bin_folder}/ruff"
