@@ -26,7 +26,7 @@ impl Peer {
         match text.as_bytes() {
             [] | [b'@' | b'/', ..] => Self::Unix,
             _ if text.starts_with("unix:") => Self::Unix,
-            _ => address(text).map_or(Self::Unknown, Self::Address),
+            _ => address(text.as_bytes()).map_or(Self::Unknown, Self::Address),
         }
     }
 }
@@ -90,15 +90,13 @@ impl Proxies {
             && memchr::memchr(b',', only).is_none()
         {
             // The first is the last: it is the caller, whoever that is.
-            let text = std::str::from_utf8(self.address_of(trim(only))?).ok()?;
-            return address(text);
+            return address(self.address_of(trim(only))?);
         }
         let lines = || lines.of(request, names.forwarded.as_bytes());
         let elements = lines().rev().flat_map(|line| line.rsplit(|byte| *byte == b','));
         let mut last = None;
         for element in elements.map(trim).filter(|element| !element.is_empty()).take(MOST) {
-            let text = std::str::from_utf8(self.address_of(element)?).ok()?;
-            let address = address(text)?;
+            let address = address(self.address_of(element)?)?;
             if !self.trusts(address) {
                 return Some(address);
             }
@@ -133,7 +131,11 @@ const EVERYBODY: Error = Error::new(
 );
 
 /// An address, with or without a port, brackets and a zone.
-fn address(text: &str) -> Option<IpAddr> {
+fn address(text: &[u8]) -> Option<IpAddr> {
+    if let Some(plain) = plain_ipv4(text) {
+        return Some(plain.into());
+    }
+    let text = std::str::from_utf8(text).ok()?;
     let bare = match text.strip_prefix('[') {
         Some(rest) => {
             let (inner, after) = rest.split_once(']')?;
@@ -145,9 +147,6 @@ fn address(text: &str) -> Option<IpAddr> {
         }
         None => text,
     };
-    if let Some(plain) = plain_ipv4(bare.as_bytes()) {
-        return Some(plain.into());
-    }
     let (bare, _zone) = bare.split_once('%').unwrap_or((bare, ""));
     let with_port = || bare.parse::<SocketAddr>().ok().map(|both| both.ip());
     parse_ip(bare).or_else(with_port).map(|address| address.to_canonical())
@@ -155,23 +154,26 @@ fn address(text: &str) -> Option<IpAddr> {
 
 /// An IPv4 address as nearly all are written; the others are for the parser of the library.
 fn plain_ipv4(text: &[u8]) -> Option<Ipv4Addr> {
-    let (mut all, mut dots, mut number, mut digits) = (0_u32, 0_u32, 0_u32, 0_u32);
-    for byte in text {
-        let digit = u32::from(byte.wrapping_sub(b'0'));
-        // A zero in front is none of ours: some read octal numbers by it.
-        if digit < 10 && digits < 3 && (digits == 0 || number > 0) {
-            number = number.wrapping_mul(10).wrapping_add(digit); // at most 999
-            digits = digits.wrapping_add(1);
-        } else if *byte == b'.' && digits > 0 && number < 256 && dots < 3 {
-            all = all << 8 | number;
-            dots = dots.wrapping_add(1);
-            (number, digits) = (0, 0);
-        } else {
-            return None;
+    let (a, text) = octet(text)?;
+    let (b, text) = octet(text.strip_prefix(b".")?)?;
+    let (c, text) = octet(text.strip_prefix(b".")?)?;
+    let (d, text) = octet(text.strip_prefix(b".")?)?;
+    text.is_empty().then(|| Ipv4Addr::new(a, b, c, d))
+}
+
+/// The number that a text begins with, and the rest. A zero in front is none of ours: some read
+/// octal numbers by it.
+fn octet(text: &[u8]) -> Option<(u8, &[u8])> {
+    let digit = |byte: u8| u32::from(byte.wrapping_sub(b'0'));
+    let (number, rest) = match *text {
+        [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', ref rest @ ..] => {
+            (digit(a) * 100 + digit(b) * 10 + digit(c), rest)
         }
-    }
-    let is_whole = digits > 0 && number < 256 && dots == 3;
-    is_whole.then(|| Ipv4Addr::from_bits(all << 8 | number))
+        [a @ b'1'..=b'9', b @ b'0'..=b'9', ref rest @ ..] => (digit(a) * 10 + digit(b), rest),
+        [a @ b'0'..=b'9', ref rest @ ..] => (digit(a), rest),
+        _ => return None,
+    };
+    Some((u8::try_from(number).ok()?, rest))
 }
 
 /// The part of an address that limits count by: all of an IPv4 address, so many bits of another.

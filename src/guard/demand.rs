@@ -393,37 +393,39 @@ impl Demand {
     }
 }
 
-/// The texts of a demand as slices, without an allocation.
+/// The texts of a demand as slices, one after the other; without an allocation where they are few.
 pub(super) struct Slices<'d> {
-    scopes: [&'d str; MOST],
-    any_scopes: [&'d str; MOST],
-    acr_values: [&'d str; MOST],
+    few: [&'d str; FEW],
+    more: Vec<&'d str>,
 }
 
+/// How many texts need no allocation.
+const FEW: usize = 6;
+
 impl<'d> Slices<'d> {
+    #[inline]
     pub(super) fn of(demand: &'d Demand) -> Self {
         let inner = &*demand.inner;
-        let slices = |texts: &'d [String]| {
-            let mut room = [""; MOST];
-            room.iter_mut().zip(texts).for_each(|(place, text)| *place = text);
-            room
-        };
-        Self {
-            scopes: slices(&inner.scopes),
-            any_scopes: slices(&inner.any_scopes),
-            acr_values: slices(&inner.acr_values),
+        let lists = [&inner.scopes, &inner.any_scopes, &inner.acr_values];
+        let all = || lists.into_iter().flatten().map(|text| &**text);
+        let mut few = [""; FEW];
+        if lists.iter().map(|list| list.len()).sum::<usize>() > FEW {
+            return Self { few, more: all().collect() };
         }
+        few.iter_mut().zip(all()).for_each(|(place, text)| *place = text);
+        Self { few, more: Vec::new() }
     }
 
     /// As the resource server has it.
     pub(super) fn demand(&self, demand: &'d Demand) -> resource::Demand<'_> {
         let inner = &*demand.inner;
-        let first = |room: &'_ [&'d str; MOST], count: usize| count.min(room.len());
-        let (scopes, any) = (&self.scopes, &self.any_scopes);
+        let all = if self.more.is_empty() { &self.few[..] } else { &self.more };
+        let (scopes, rest) = all.split_at_checked(inner.scopes.len()).unwrap_or_default();
+        let (any_scopes, rest) = rest.split_at_checked(inner.any_scopes.len()).unwrap_or_default();
         resource::Demand {
-            scopes: scopes.get(..first(scopes, inner.scopes.len())).unwrap_or_default(),
-            any_scopes: any.get(..first(any, inner.any_scopes.len())).unwrap_or_default(),
-            acr_values: self.acr_values.get(..inner.acr_values.len()).unwrap_or_default(),
+            scopes,
+            any_scopes,
+            acr_values: rest.get(..inner.acr_values.len()).unwrap_or_default(),
             max_age: inner.max_age,
             fresh: inner.fresh,
             claims: inner.claims.as_ref(),

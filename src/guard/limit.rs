@@ -8,7 +8,7 @@
 use super::address::network;
 use super::decision::{Rated, push_policy};
 use crate::apikey::{gcra, parse_rate, rate_left, settled, unit_of};
-use crate::base::clock::{Clock, NANOS, plausible_nanos};
+use crate::base::clock::{Clock, NANOS, date_at, plausible_nanos};
 use crate::base::process::brief;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Rate;
@@ -122,7 +122,8 @@ impl Limiter {
     /// # Errors
     /// `RateLimited`, with the time to wait.
     pub(super) fn take(&self, limit: &Limit, address: Option<IpAddr>) -> Result<Taken> {
-        let now = self.clock.now_nanos();
+        let clock = &*self.clock;
+        let now = if clock.is_system() { date_at(clock.monotonic()) } else { clock.now_nanos() };
         plausible_nanos(now)?;
         let who = address.map_or(u128::MAX, |address| network(address, self.ipv6_prefix));
         let key = self.seed.hash_one((&*limit.name, who)).max(1);

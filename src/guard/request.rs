@@ -125,18 +125,16 @@ impl<'r> Request<'r> {
         if self.headers.len() > Self::MAX_HEADERS {
             return Err(TOO_LARGE);
         }
-        if self.path.iter().chain(self.method).any(|byte| is_control(*byte)) {
+        if has_control(self.path, |_| true) || has_control(self.method, |_| true) {
             return Err(CONTROLS);
         }
         let mut read = Read { is_upgrade: self.upgrade, ..Read::default() };
         let mut bytes = 0_usize;
         for (name, value) in self.headers {
             bytes = bytes.saturating_add(name.len()).saturating_add(value.len());
-            match name {
-                [] | [.., 0..=b' ' | b':' | 0x7f] => return Err(NAME),
-                _ => {}
+            if let [] | [.., 0..=b' ' | b':' | 0x7f] = name {
+                return Err(NAME);
             }
-            // By length first: most headers have another.
             if names.may_be(name) {
                 self.look_at(name, value, names, &mut read)?;
             }
@@ -161,15 +159,11 @@ impl<'r> Request<'r> {
             29 if is(b"access-control-request-method") => {
                 read.is_preflight = self.method == b"OPTIONS";
             }
+            // Each of these is another name (`Names::check`).
+            _ if is(names.forwarded.as_bytes()) => read.forwarded.add(value),
+            _ if is(names.api_key.as_bytes()) => read.api_key.add(value)?,
+            _ if is(names.csrf.as_bytes()) => read.csrf.add(value)?,
             _ => {}
-        }
-        if is(names.forwarded.as_bytes()) {
-            read.forwarded.add(value);
-        }
-        if is(names.api_key.as_bytes()) {
-            read.api_key.add(value)?;
-        } else if is(names.csrf.as_bytes()) {
-            read.csrf.add(value)?;
         }
         Ok(())
     }
@@ -193,31 +187,30 @@ pub(super) struct Names {
     pub(super) csrf: String,
     /// By which proxies tell whom they speak for.
     pub(super) forwarded: String,
-    /// A bit for the length of each name that is looked at.
-    lengths: u64,
+    /// A bit for each name that is looked at: most other headers have another.
+    marks: u64,
 }
+
+/// The names that are looked at whatever a service chooses, in lower case.
+const FIXED: [&str; 6] = [
+    "cookie",
+    "origin",
+    "upgrade",
+    "authorization",
+    "sec-fetch-site",
+    "access-control-request-method",
+];
 
 impl Names {
     pub(super) fn new(api_key: String, csrf: String, forwarded: String) -> Self {
-        let own = [&api_key, &csrf, &forwarded].map(String::len);
-        // Those of `Request::look_at`.
-        let all = [6, 7, 13, 14, 29].into_iter().chain(own);
-        let lengths = all.fold(0, |lengths, length| lengths | Self::bit(length));
-        Self { api_key, csrf, forwarded, lengths }
+        let own = [&*api_key, &csrf, &forwarded];
+        let all = FIXED.into_iter().chain(own);
+        let marks = all.fold(0, |marks, name| marks | Self::mark(name.as_bytes()));
+        Self { api_key, csrf, forwarded, marks }
     }
 
     /// Refuses a name that says something else already.
     pub(super) fn check(&self) -> Result<()> {
-        const TAKEN: [&str; 8] = [
-            "authorization",
-            "cookie",
-            "host",
-            "origin",
-            "upgrade",
-            "connection",
-            "sec-fetch-site",
-            "access-control-request-method",
-        ];
         let own = [
             (&self.api_key, "api_key_header"),
             (&self.csrf, "csrf_header"),
@@ -225,7 +218,8 @@ impl Names {
         ];
         for (at, (name, option)) in own.iter().enumerate() {
             let is_same = |other: &(&String, &str)| is_named(other.0.as_bytes(), name.as_bytes());
-            let is_taken = TAKEN.iter().any(|taken| name.eq_ignore_ascii_case(taken));
+            let mut taken = FIXED.iter().chain(&["host", "connection"]);
+            let is_taken = taken.any(|taken| name.eq_ignore_ascii_case(taken));
             if is_taken || own.iter().take(at).any(is_same) {
                 return Err(NAMED_TWICE.about_claim(option));
             }
@@ -233,12 +227,14 @@ impl Names {
         Ok(())
     }
 
-    const fn bit(length: usize) -> u64 {
-        1 << if length < 63 { length } else { 63 }
+    /// By the length of a name and its last letter, in either case.
+    const fn mark(name: &[u8]) -> u64 {
+        let last = if let [.., last] = name { *last | 0x20 } else { 0 };
+        1 << (name.len().wrapping_mul(5).wrapping_add(last as usize) & 63)
     }
 
     const fn may_be(&self, name: &[u8]) -> bool {
-        self.lengths & Self::bit(name.len()) != 0
+        self.marks & Self::mark(name) != 0
     }
 }
 
@@ -316,11 +312,8 @@ pub(super) enum Sent<'r> {
 
 impl<'r> Sent<'r> {
     fn add(&mut self, value: &'r [u8]) -> Result<()> {
-        // Without an early exit the compiler looks at many at once. A tab is let in, and rare.
-        let least = value.iter().fold(u8::MAX, |least, byte| least.min(*byte));
-        let deletes = value.iter().fold(false, |found, byte| found | (*byte == 0x7f));
-        let is_bad = |byte: &u8| is_control(*byte) && *byte != b'\t';
-        if deletes || (least < b' ' && value.iter().any(is_bad)) {
+        // A tab is let in, and rare.
+        if has_control(value, |byte| byte != b'\t') {
             return Err(CONTROLS);
         }
         *self = if matches!(self, Self::Nothing) { Self::Once(value) } else { Self::Several };
@@ -350,6 +343,15 @@ fn is_named(name: &[u8], known: &[u8]) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether there is a control character of which this counts.
+#[inline]
+fn has_control(text: &[u8], counts: impl Fn(u8) -> bool) -> bool {
+    // At most a space for each of them, and for some that are not ASCII. Without an early exit the
+    // compiler looks at many at once.
+    let least = text.iter().fold(u8::MAX, |least, byte| least.min(byte.wrapping_add(1) & 0x7f));
+    least <= b' ' && text.iter().any(|byte| is_control(*byte) && counts(*byte))
 }
 
 const fn is_control(byte: u8) -> bool {

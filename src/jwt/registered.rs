@@ -310,7 +310,7 @@ const fn number(&[a, b, c]: &[u8; 3]) -> u32 {
 
 fn string(place: Option<Place>, text: &str, claim: &'static str) -> Result<Option<Place>> {
     match place {
-        Some(place) if place.value(text).kind() != Kind::String => {
+        Some(place) if !place.is_string(text) => {
             Err(NOT_A_STRING.finding(claim, place.value(text).kind().in_words(), ""))
         }
         _ => Ok(place),
