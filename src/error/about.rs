@@ -118,7 +118,8 @@ impl fmt::Display for About {
                 None => write!(f, "`{}`", cut(name)),
             },
             Self::Seen { what, value: Some(value), expected } => {
-                write!(f, "`{what}` is `{value}`")?;
+                let is = if value.is_cut() { "begins with" } else { "is" };
+                write!(f, "`{what}` {is} `{value}`")?;
                 expected
                     .as_ref()
                     .map_or(Ok(()), |expected| write!(f, ", expected `{}`", Printed(expected)))
@@ -161,6 +162,7 @@ impl fmt::Display for About {
 /// The beginning of a text that others wrote, each character of it printable. Held in place.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Short {
+    /// Above [`Self::LONGEST`] for a text that went on.
     len: u8,
     text: [u8; Self::LONGEST],
 }
@@ -170,19 +172,27 @@ impl Short {
     /// verification.
     pub(super) const LONGEST: usize = 31;
 
-    pub(super) fn new(text: impl Iterator<Item = char>) -> Self {
+    pub(super) fn new(mut text: impl Iterator<Item = char>) -> Self {
         let mut short = Self { len: 0, text: [0; Self::LONGEST] };
-        for (place, c) in short.text.iter_mut().zip(text) {
+        for (place, c) in short.text.iter_mut().zip(text.by_ref()) {
             *place = u8::try_from(shown(c)).unwrap_or(b'?');
             short.len += 1;
         }
+        // `zip` takes from the places first: with none left, it has not asked the text for more.
+        if text.next().is_some() {
+            short.len += 1;
+        }
         short
+    }
+
+    fn is_cut(&self) -> bool {
+        usize::from(self.len) > Self::LONGEST
     }
 }
 
 impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.text.get(..usize::from(self.len)).unwrap_or_default();
+        let text = self.text.get(..usize::from(self.len)).unwrap_or(&self.text);
         f.write_str(std::str::from_utf8(text).unwrap_or_default())
     }
 }
@@ -211,4 +221,24 @@ const fn shown(c: char) -> char {
 /// At most this many characters of a text that others wrote, each of them printable.
 pub(super) fn printable(text: &str, most: usize) -> String {
     text.chars().take(most).map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_was_cut_is_said_to_begin() {
+        let told = |text: &str, expected: Option<&str>| {
+            let value = Some(Short::new(text.chars()));
+            About::Seen { what: "kid", value, expected: expected.map(Into::into) }.to_string()
+        };
+        let (whole, long) = ("k".repeat(31), "k".repeat(32));
+        assert_eq!(told("", None), "`kid` is ``");
+        assert_eq!(told("a\nb", Some("c")), "`kid` is `a?b`, expected `c`");
+        assert_eq!(told(&whole, None), format!("`kid` is `{whole}`"));
+        assert_eq!(told(&long, None), format!("`kid` begins with `{whole}`"));
+        let longest = told(&"k".repeat(5000), Some(&long));
+        assert_eq!(longest, format!("`kid` begins with `{whole}`, expected `{long}`"));
+    }
 }

@@ -391,7 +391,10 @@ impl Callback {
         match &self.iss {
             Some(iss) if *iss == flow.issuer || aliases.contains(iss) => Ok(()),
             None if !flow.promises_iss => Ok(()),
-            _ => Err(ErrorKind::OauthIssuerMismatch.into()),
+            None => Err(Error::from(ErrorKind::OauthIssuerMismatch).seeing("iss", None)),
+            Some(iss) => {
+                Err(Error::from(ErrorKind::OauthIssuerMismatch).comparing("iss", iss, &flow.issuer))
+            }
         }
     }
 }

@@ -424,7 +424,7 @@ impl Inner {
         if let (Some(server), Some(named)) = (server, &issuer)
             && server != named
         {
-            return Err(OTHER_ISSUER.about_claim("iss"));
+            return Err(OTHER_ISSUER.comparing("iss", named, server));
         }
         let client_id = claims::client_id(&claims, Source::Answer)?;
         let scopes = claims::scopes(&claims);

@@ -435,6 +435,9 @@ fn mix_up() {
         } else {
             assert!(client.finish(&good, &cookies).is_ok());
         }
+        // Both are named, for the log.
+        let told = client.finish(&format!("{good}&iss={own}/"), &cookies).unwrap_err().to_string();
+        assert!(told.contains(&format!("`iss` is `{own}/`, configured is `{own}`")), "{told}");
         client.finish(&format!("{good}&iss={own}"), &cookies).unwrap().run(&http()).unwrap();
     }
 }
