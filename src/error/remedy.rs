@@ -103,6 +103,26 @@ remedies! {
         "To develop without HTTPS, call the function of this setting that ends in danger_allow_http.",
         "To develop without HTTPS, pass `danger_allow_http=True`.",
         "To develop without HTTPS, allow it (danger_allow_http).";
+    NameOrigin:
+        "If it was a page of yours, name its origin with `origin`.",
+        "If it was a page of yours, name its origin with gk_guard_builder_origin.",
+        "If it was a page of yours, name its origin with `public_url=` or `origins=`.",
+        "If it was a page of yours, name its origin.";
+    TrustProxy:
+        "Name the proxies with `trusted_proxy`, or leave the header out.",
+        "Name the proxies with gk_guard_builder_trusted_proxy, or leave the header out.",
+        "Name the proxies with `trusted_proxies=`, or leave the header out.",
+        "Name the proxies, or leave the header out.";
+    GiveTokens:
+        "Give these with `tokens`, or leave the list out.",
+        "Give these with gk_guard_builder_tokens, or leave the list out.",
+        "Give these with `issuers=` or `tokens=`, or leave the list out.",
+        "Give these, or leave the list out.";
+    GiveSource:
+        "Give the guard `api_keys`, `sessions` or `tokens`, or name other kinds.",
+        "Give the guard gk_guard_builder_api_keys, _sessions or _tokens, or name other kinds.",
+        "Give the guard `store=`, `issuer=`, `issuers=` or `tokens=`, or name other kinds.",
+        "Give the guard keys, sessions or issuers, or name other kinds.";
 }
 
 #[cfg(test)]

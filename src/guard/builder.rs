@@ -8,7 +8,7 @@ use super::session::any_caller;
 use super::{Guard, Inner};
 use crate::apikey::ApiKeys;
 use crate::base::clock::{Clock, SystemClock};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::jwt::{OwnTokens, RevocationList};
 use crate::resource::{FormerTokens, OwnSessions, ResourceServer, ResourceServerBuilder};
 use crate::session::{SessionCookies, Sessions};
@@ -327,8 +327,10 @@ const NO_KEYS: Error = refusal(
     "A header for API keys is named, and no API keys are given (`api_keys`): it would never be read.",
 );
 const NO_TOKENS: Error = refusal(
-    "A list of revoked tokens of others is given, and no others whose tokens are taken (`tokens`); sessions have their own list: leave it out.",
-);
+    "A list of revoked tokens of others is given, and no others whose tokens are taken; sessions have their own list.",
+)
+.remedied(Remedy::GiveTokens);
 const NO_PROXIES: Error = refusal(
-    "A header for forwarded addresses is named, and no proxy that is trusted (`trusted_proxy`): it would never be read.",
-);
+    "A header for forwarded addresses is named, and no proxy that is trusted: it would never be read.",
+)
+.remedied(Remedy::TrustProxy);

@@ -12,7 +12,7 @@ use super::request::{Read, Request};
 use super::{Guard, Inner};
 use crate::apikey::RateLeft;
 use crate::base::reach::in_memory;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::resource::{self, AccessKind};
 use core::net::IpAddr;
 use std::sync::Arc;
@@ -374,12 +374,14 @@ const OTHER_SUBJECT: Error = Error::new(
 );
 const CROSS: Error = Error::new(
     ErrorKind::CsrfRejected,
-    "The browser says that another site has caused the request; name your own origins (`origins`).",
-);
+    "The browser says that another site has caused the request.",
+)
+.remedied(Remedy::NameOrigin);
 const UPGRADE: Error = Error::new(
     ErrorKind::CsrfRejected,
-    "A websocket that a cookie opens must come from an origin of yours; name it (`origins`).",
-);
+    "A websocket that a cookie opens must come from an origin of yours.",
+)
+.remedied(Remedy::NameOrigin);
 const NO_TOKEN: Error = Error::new(
     ErrorKind::CsrfRejected,
     "The request changes something and brings no CSRF token: send the session's in its header.",

@@ -6,7 +6,7 @@
 
 use super::demand::{Callers, Demand, KEYS_ALONE, is_key};
 use super::{Guard, Inner};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::resource::AccessKind;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -79,8 +79,9 @@ const fn refusal(message: &'static str) -> Error {
 }
 
 const NO_SOURCE: Error = refusal(
-    "The route takes kinds of credentials of which this guard has none: give it `api_keys`, `sessions`, an issuer or an introspection, or name other kinds.",
-);
+    "The route takes kinds of credentials of which this guard has none.",
+)
+.remedied(Remedy::GiveSource);
 const NO_TENANTS: Error = refusal(
     "The route demands a tenant, and no credential that it takes has one: say which claim of a token is its tenant (`tenant_claim`).",
 );

@@ -15,12 +15,13 @@
 
 from __future__ import annotations
 
-from inspect import Parameter, Signature
+from inspect import Parameter, Signature, isfunction, signature
 from typing import TYPE_CHECKING, Any
 
-from fastapi import Depends, Security
+from fastapi import Security
 from fastapi import routing as fastapi_routing
 from fastapi.openapi.models import APIKey, HTTPBase
+from fastapi.params import Depends as Dependency
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
@@ -73,6 +74,21 @@ class _Requires:
         return await self.guard._require(connection, self.demand)
 
 
+class _Dependency(Dependency):
+    """A dependency, and no decorator."""
+
+    def __call__(self, *_: object) -> None:
+        """Say how a route is guarded.
+
+        :raises TypeError: always.
+        """
+        raise TypeError(
+            "`requires(...)` and `public(...)` of FastAPI are dependencies, and no decorators: "
+            "take `who: Annotated[Access, auth.requires(...)]` as a parameter of the function, or "
+            "give `dependencies=[auth.public()]` to the route"
+        )
+
+
 class Guard(starlette.Guard):
     """One decision at every door of a FastAPI application; see :class:`gatekey.guard.Guard`."""
 
@@ -85,7 +101,7 @@ class Guard(starlette.Guard):
             :class:`gatekey.guard.Demands` for what else can be demanded.
         """
         demand = self.demand(*scopes, **demands)
-        return Depends(_Requires(self, demand, self._schemes(demand)))
+        return _Dependency(_Requires(self, demand, self._schemes(demand)))
 
     def public(
         self,
@@ -103,9 +119,15 @@ class Guard(starlette.Guard):
             log-ins, so that no other site logs its visitors in as a user of its choice.
         """
         demand = self.open_demand(limits=limits, own_pages=own_pages)
+        # An application takes a scope, `receive` and `send`.
+        if isfunction(endpoint) and len(signature(endpoint).parameters) != 3:
+            raise TypeError(
+                f"`public` opens an application of ASGI, and {endpoint.__name__!r:.60} is none: a "
+                "route is opened by `dependencies=[auth.public()]` beside its path"
+            )
         if endpoint is not None:
             return starlette.guarded_app(self, endpoint, demand)
-        return Depends(_Requires(self, demand, []))
+        return _Dependency(_Requires(self, demand, []))
 
     def install(self, app: Starlette, *, prefix: str = "/auth", public: Iterable[str] = ()) -> None:
         """Add the guard's own routes, the answers of refusals, and what the API's document says.

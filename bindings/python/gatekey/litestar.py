@@ -48,7 +48,7 @@ from gatekey.guard.routes import Asked
 from gatekey.oauth.options import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Coroutine, Iterable, Iterator, Mapping
 
     from litestar import Litestar
     from litestar.config.app import AppConfig
@@ -89,13 +89,25 @@ class _Requires:
 
     def __init__(self, guard: Guard, demand: _Demand) -> None:
         self.guard, self.demand = guard, demand
+        # Where Litestar looks whether it is to be awaited.
+        setattr(self, "__call__", self._decide)  # noqa: B010
+
+    def __call__(
+        self, connection: _Connection, handler: BaseRouteHandler | None = None
+    ) -> Coroutine[Any, Any, None]:
+        """Decide.
+
+        :raises TypeError: it stands as a decorator.
+        """
+        if handler is None:
+            raise _no_decorator()
+        return self._decide(connection, handler)
 
     def __deepcopy__(self, _: object) -> _Requires:
         """Give itself: controllers copy what they have."""
         return self
 
-    async def __call__(self, connection: _Connection, _: BaseRouteHandler) -> None:
-        """Decide."""
+    async def _decide(self, connection: _Connection, _: BaseRouteHandler) -> None:
         own = self.guard
         scope: Any = connection.scope
         check_guard(own, scope.get(PENDING), PLUGIN)
@@ -112,7 +124,7 @@ class _Requires:
 class _Own(_Requires):
     """Marks the guard's own routes, which decide by themselves."""
 
-    async def __call__(self, connection: _Connection, _: BaseRouteHandler) -> None:
+    async def _decide(self, connection: _Connection, _: BaseRouteHandler) -> None:
         """Decide nothing."""
 
 
@@ -128,14 +140,21 @@ class Guard(base.Guard):
         return _Requires(self, self.demand(*scopes, **demands))
 
     def public(
-        self, *, limits: Mapping[str, str] | None = None, own_pages: bool = False
+        self,
+        handler: None = None,
+        *,
+        limits: Mapping[str, str] | None = None,
+        own_pages: bool = False,
     ) -> _Requires:
-        """Give a guard that is open to all callers.
+        """Give a guard that is open to all callers, for ``guards=[...]``.
 
+        :param handler: nothing: it is no decorator.
         :param limits: names and rates for each address.
         :param own_pages: whether what changes something comes from pages of this service alone: for
             log-ins, so that no other site logs its visitors in as a user of its choice.
         """
+        if handler is not None:
+            raise _no_decorator()
         return _Requires(self, self.open_demand(limits=limits, own_pages=own_pages))
 
     def access(self, connection: _Connection) -> Access:
@@ -307,6 +326,15 @@ def _without(app: Litestar, public: frozenset[str]) -> Iterator[str]:
             is_of_litestar = getattr(handler.fn, "__module__", "") in OF_LITESTAR
             if not (is_guarded or is_of_litestar or handler.name in public):
                 yield f"{route.path} ({handler.fn.__name__})"
+
+
+def _no_decorator() -> TypeError:
+    """Say how a route is guarded."""
+    return TypeError(
+        "`requires(...)` and `public(...)` of Litestar are guards, and no decorators: give "
+        "`guards=[auth.requires(...)]` to the handler, as in "
+        '`@get("/orders", guards=[auth.requires(...)])`'
+    )
 
 
 def _guards_of(handler: Any) -> list[_Requires]:

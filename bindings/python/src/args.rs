@@ -495,7 +495,8 @@ fn rate(value: &Bound<'_, PyAny>) -> PyResult<Rate> {
     if value.cast::<PyTuple>().is_ok()
         && let Ok((burst, period)) = value.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()
     {
-        return Ok(Rate { burst: count(&burst, "rate")?, period: count(&period, "rate")? });
+        let burst = count(&burst, "the units of rate")?;
+        return Ok(Rate { burst, period: count(&period, "the seconds of rate")? });
     }
     Err(wrong_type(value, "rate", "a str such as '100/60s', or a pair of units and seconds"))
 }

@@ -101,21 +101,26 @@ const OPTIONS: [(&str, &str); 5] = [
     ("token_endpoint_auth_method", "auth_method"),
 ];
 
-/// The text of an error, with the names that options have here.
-fn in_python(text: String) -> String {
-    OPTIONS.iter().fold(text, |text, (core, python)| match text.contains(core) {
-        true => text.replace(&format!("`{core}`"), &format!("`{python}`")),
-        false => text,
+/// The same of errors that are about one of these.
+const CLAIMS: [(&str, &str); 2] = [("limit", "limits"), ("any_scopes", "any_of")];
+
+/// The text of an error, and what it is about, with the names that options have here.
+fn in_python<'e>(text: String, claim: Option<&'e str>) -> (String, Option<&'e str>) {
+    let about = CLAIMS.iter().filter(|(core, _)| claim == Some(*core));
+    let names = OPTIONS.iter().chain(about);
+    names.fold((text, claim), |(text, claim), (core, python)| {
+        let claim = if claim == Some(*core) { Some(*python) } else { claim };
+        match text.contains(core) {
+            true => (text.replace(&format!("`{core}`"), &format!("`{python}`")), claim),
+            false => (text, claim),
+        }
     })
 }
 
 /// The exception for this error, ready to be raised.
 #[cold]
 pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
-    let text = in_python(error.text(Words::Python).to_string());
-    let claim = error.claim().map(|claim| {
-        OPTIONS.iter().find(|(core, _)| *core == claim).map_or(claim, |(_, python)| *python)
-    });
+    let (text, claim) = in_python(error.text(Words::Python).to_string(), error.claim());
     let raised = new(py, error.kind(), &text, claim);
     let raised = raised.unwrap_or_else(|failure| failure);
     for (name, value) in [

@@ -19,6 +19,10 @@ pub(crate) struct KeySet(pub(crate) gatekey::KeySet);
 impl KeySet {
     #[new]
     fn new(py: Python<'_>, keys: &Bound<'_, PyAny>) -> PyResult<Self> {
+        if keys.cast::<Key>().is_ok() {
+            let message = "keys must be an iterable of Key, and not one Key: KeySet([key])";
+            return Err(PyTypeError::new_err(message));
+        }
         gatekey::KeySet::new(members(keys)?).or_raise(py).map(Self)
     }
 

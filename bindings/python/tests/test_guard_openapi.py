@@ -144,7 +144,8 @@ def test_drf_spectacular_of_simplejwt(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_the_schemes_are_what_the_guard_has(tmp_path: Path) -> None:
-    door = OfFastApi(tmp_path, cookies=False, api_keys=False, api_key_header="X-Key")
+    own = {"cookies": False, "csrf_secret": None, "api_keys": False, "api_key_header": "X-Key"}
+    door = OfFastApi(tmp_path, **own)
     schemes = door.app.openapi()["components"]["securitySchemes"]
     assert schemes == {"bearer": BEARER}
     door.world.close()

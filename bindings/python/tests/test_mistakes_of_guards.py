@@ -22,13 +22,17 @@ import gatekey.fastapi
 import gatekey.flask
 import gatekey.litestar
 import gatekey.starlette
-from gatekey import Csrf, SessionCookies, aio
+from gatekey import Csrf, Key, SessionCookies, Store, aio
 from gatekey.exceptions import ConfigurationError, UsageError
 from gatekey.guard import Guard
+from gatekey.oauth import ResourceServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
+API = "https://api.example"
+TOKENS = ResourceServer(API, issuers={"https://auth.example": Key.generate("ES256").public()})
 set_django_up()
 DOORS: dict[str, Any] = {
     "aiohttp": gatekey.aiohttp.Guard,
@@ -105,6 +109,21 @@ OPTIONS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"danger_allow_http": True}, ConfigurationError, "`danger_allow_http` is about the cookies that the guard makes"),
     ({"danger_allow_http": True, "issuer": "https://a.example", "cookies": SessionCookies(Csrf("x" * 32))},
      ConfigurationError, "Cookies of your own"),
+    # What would do nothing.
+    *(({name: "x" * 32}, ConfigurationError, f"`{name}` is about the cookies that the guard makes: pass `cookies=True`")
+      for name in ("csrf_secret", "csrf_secret_file")),
+    ({"csrf_secret": "x" * 32, "issuer": "https://a.example", "cookies": SessionCookies(Csrf("x" * 32))},
+     ConfigurationError, "have it from `SessionCookies(Csrf(secret))`."),
+    ({"csrf_form_field": "csrf"}, ConfigurationError, "which only requests with `cookies` need: pass them, too"),
+    ({"store": Store.open("memory:"), "pepper_file": "x"}, ConfigurationError, "give the pepper to `Store.open`"),
+    ({"store": None, "pepper_file": "x"}, ConfigurationError, "`pepper_file` is for a `store` that the guard opens"),
+    ({"token_ttl": 60}, ConfigurationError, "`token_ttl` is of the sessions that the guard makes: pass `issuer`"),
+    ({"sessions": False, "issuer": "https://a.example", "token_ttl": 60}, ConfigurationError, "`token_ttl` is of"),
+    ({"oauth_user": print}, ConfigurationError, "`oauth_user` is asked about log-ins by providers: name these in `oauth`"),
+    ({"tokens": TOKENS, "issuers": {}}, ConfigurationError, "Name them in its `issuers`, or leave `tokens`"),
+    ({"tokens": TOKENS, "audience": API}, ConfigurationError, "`tokens` has an audience of its own."),
+    ({"forwarded_header": "X-Real-IP"}, ConfigurationError, "Name the proxies with `trusted_proxies=`"),
+    ({"revocations": Store.open("memory:").revocations()}, ConfigurationError, "Give these with `issuers=` or `tokens=`"),
 ]
 DEMANDS: list[tuple[dict[str, Any], type[Exception], str]] = [
     *(({name: 5}, TypeError, f"{name} must be str, or an iterable of str, not int")
@@ -124,6 +143,10 @@ DEMANDS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"kinds": "token"}, UsageError, '"token" is none of them'),
     ({"limits": 5}, TypeError, "limits must be a mapping"),
     ({"limits": {"a": 5}}, TypeError, "a rate of limits must be str, such as '5/min', not int"),
+    ({"limits": {"a": (5, 60)}}, TypeError, "a rate of limits must be str, such as '5/min', not tuple"),
+    ({"limits": {"a": "5/fortnight"}}, ConfigurationError, "(`limits`)"),
+    ({"limits": {'"': "5/min"}}, ConfigurationError, "(`limits`)"),
+    ({"any_of": "a b"}, ConfigurationError, "(`any_of`)"),
     ({"limits": {5: "1/s"}}, TypeError, "a name of limits must be str, not int"),
     ({"public": True}, TypeError, "no demand `public`; open a route to all callers by `public`"),
     ({"scopes": "a"}, TypeError, "no demand `scopes`; name the scopes one by one"),
@@ -179,6 +202,8 @@ def test_demands_that_no_caller_can_meet(name: str) -> None:
         with pytest.raises(ConfigurationError) as raised:
             auth.requires(**demands)
         assert raised.value.claim == about
+        words = {"max_age", "claims"}.isdisjoint(demands)
+        assert ("`store=`, `issuer=`, `issuers=` or `tokens=`" in str(raised.value)) is words
     auth.requires(tenant="bank", kinds=["api_key", "session"])
     # One name of a limit has one rate, wherever it is named.
     auth.requires(limits={"pay": "5/min"})
@@ -187,7 +212,7 @@ def test_demands_that_no_caller_can_meet(name: str) -> None:
         refused(
             lambda call=call: call(limits={"pay": "6/min"}),  # type: ignore[misc]
             ConfigurationError,
-            "`pay:6/60s`",
+            "(`limits` is `pay:6/60s`, configured is `pay:5/60s`)",
         )
     # In another guard it is another limit.
     DOORS[name]("memory:").requires(limits={"pay": "6/min"})
@@ -238,6 +263,42 @@ def test_install(name: str) -> None:
         lambda: auth.install(app(), public=5),
         TypeError,
         "`public` must be a str or a list of str, not int",
+    )
+
+
+@pytest.mark.parametrize("name", ["fastapi", "litestar"])
+def test_what_is_no_decorator(name: str) -> None:
+    """The right form is shown, and a call that was never made leaves nothing behind."""
+    auth: Any = DOORS[name]("memory:")
+
+    async def orders() -> None: ...
+
+    form = {
+        "fastapi": "Annotated[Access, auth.requires(...)]",
+        "litestar": "guards=[auth.requires(",
+    }
+    for call in (
+        auth.requires("orders:read"),
+        auth.requires(),
+        auth.public(),
+        auth.public(limits={}),
+    ):
+        refused(lambda call=call: call(orders), TypeError, form[name])  # type: ignore[misc]
+    opened = {"fastapi": "`dependencies=[auth.public()]`", "litestar": "guards=[auth.requires("}
+    refused(lambda: auth.public(orders), TypeError, opened[name])
+
+
+def test_what_the_environment_sets_for_others(tmp_path: Path) -> None:
+    """Files of secrets that this guard has no use for are left alone; what is used is read."""
+    absent = str(tmp_path / "absent" / "file")
+    found = {"GATEKEY_PEPPER_FILE": absent, "GATEKEY_CSRF_SECRET_FILE": absent}
+    own = {"GATEKEY_ISSUER": "https://a.example"}
+    Guard.from_env(found | own, store=Store.open("memory:"))
+    Guard.from_env(found | own, store=Store.open("memory:"), cookies=True, csrf_secret="x" * 32)
+    refused(
+        lambda: Guard.from_env(found | own, store=Store.open("memory:"), cookies=True),
+        ConfigurationError,
+        "CSRF secret cannot be read or made",
     )
 
 

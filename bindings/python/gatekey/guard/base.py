@@ -28,13 +28,14 @@ from gatekey.exceptions import ConfigurationError, UsageError
 from gatekey.guard.events import LOG, Event, Events
 from gatekey.guard.former import found_in, looked_up
 from gatekey.guard.given import (
+    DEFAULT_TTL,
     check_demands,
     check_options,
     check_scopes,
     environment_of,
     subject_of,
 )
-from gatekey.guard.settings import beside, csrf_secret_at, options_of
+from gatekey.guard.settings import beside, csrf_secret_at, options_of, without_idle
 from gatekey.oauth import ResourceServer
 from gatekey.oauth.options import listed, mapped
 
@@ -140,7 +141,7 @@ class Guard:
         api_keys: ApiKeys | bool = True,
         sessions: Sessions | bool | None = None,
         key_ring: KeyRing | None = None,
-        token_ttl: _Seconds = 900,
+        token_ttl: _Seconds = DEFAULT_TTL,
         cookies: SessionCookies | bool = False,
         csrf_secret: str | bytes | None = None,
         csrf_secret_file: str | os.PathLike[str] | None = None,
@@ -288,11 +289,13 @@ class Guard:
 
         ``GATEKEY_STORE``, ``GATEKEY_PEPPER_FILE``, ``GATEKEY_ISSUER``, ``GATEKEY_AUDIENCE``,
         ``GATEKEY_CSRF_SECRET_FILE``, ``GATEKEY_TRUSTED_PROXIES`` (a list), ``GATEKEY_PUBLIC_URL``.
+        The files of secrets are left alone where nothing needs them: of a store that is given open,
+        and of cookies that the guard does not make.
 
         :raises ConfigurationError: none of them is set, or one that is set is nearly one of these.
         """
         found = options_of(os.environ if environ is None else environment_of(environ))
-        return cls(**{**found, **options})
+        return cls(**{**without_idle(found, options), **options})
 
     # ---- what it is made of ----
 

@@ -23,9 +23,11 @@ from gatekey.oauth import OAuthClient, ResourceServer
 from gatekey.oauth.options import flag, listed, mapped, of_type, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _PATH = (str, os.PathLike)
+DEFAULT_TTL = 900
+"""How many seconds access tokens of sessions live, unless said."""
 CLASSES: dict[str, tuple[tuple[type, ...], str]] = {
     "store": ((Store, *_PATH), "a gatekey.Store, or the URL or path of a store"),
     "tokens": ((ResourceServer,), "a gatekey.ResourceServer"),
@@ -102,11 +104,61 @@ def check_options(given: Mapping[str, Any]) -> None:
         )
     if given["csrf_form_field"] == "":
         raise ConfigurationError("The `csrf_form_field` is empty; name a field, or leave it out.")
-    if given["danger_allow_http"] and given["cookies"] is not True:
-        raise ConfigurationError(
-            "`danger_allow_http` is about the cookies that the guard makes: pass `cookies=True`, "
-            "too, or leave it out. Cookies of your own have it from "
-            "`SessionCookies(csrf, danger_allow_http=True)`."
+    for name, says in _idle(given):
+        raise ConfigurationError(f"`{name}` {says}.")
+
+
+def _idle(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Name the options that would do nothing, and say what to do."""
+
+    def has(name: str) -> bool:
+        return given[name] is not None and given[name] is not False
+
+    makes_cookies = given["cookies"] is True
+    makes_sessions = given["sessions"] is True or (
+        given["sessions"] is None and (has("issuer") or has("cookies"))
+    )
+    of_cookies = "is about the cookies that the guard makes: pass `cookies=True`, too, or leave it"
+    if given["danger_allow_http"] and not makes_cookies:
+        own = "`SessionCookies(csrf, danger_allow_http=True)`"
+        yield "danger_allow_http", f"{of_cookies} out. Cookies of your own have it from {own}"
+    for name in ("csrf_secret", "csrf_secret_file"):
+        if has(name) and not makes_cookies:
+            own = "`SessionCookies(Csrf(secret))`"
+            yield name, f"{of_cookies} out. Cookies of your own have it from {own}"
+    if has("csrf_form_field") and not has("cookies"):
+        yield (
+            "csrf_form_field",
+            "is where forms have a CSRF token, which only requests with `cookies` need: pass them, "
+            "too, or leave it out",
+        )
+    if has("pepper_file") and not isinstance(given["store"], _PATH):
+        yield (
+            "pepper_file",
+            "is for a `store` that the guard opens: pass its URL or path, or give the pepper to "
+            "`Store.open`, and leave it out here",
+        )
+    if given["token_ttl"] != DEFAULT_TTL and not makes_sessions:
+        yield (
+            "token_ttl",
+            "is of the sessions that the guard makes: pass `issuer` or `cookies=True`, too, or "
+            "leave it out. Sessions of your own have it from their `Signer`",
+        )
+    if has("oauth_user") and not given["oauth"]:
+        yield (
+            "oauth_user",
+            "is asked about log-ins by providers: name these in `oauth`, too, or leave it out",
+        )
+    if has("tokens") and given["issuers"] is not None:
+        yield (
+            "issuers",
+            "would not be looked at: whose tokens are accepted is said by `tokens`. Name them in "
+            "its `issuers`, or leave `tokens` out",
+        )
+    if has("tokens") and has("audience") and not makes_sessions:
+        yield (
+            "audience",
+            "would not be looked at: `tokens` has an audience of its own. Leave one of them out",
         )
 
 

@@ -64,6 +64,22 @@ def options_of(environ: Mapping[str, str]) -> dict[str, Any]:
     return options
 
 
+def without_idle(found: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the files of secrets that nothing needs.
+
+    The environment may be that of several services.
+
+    :param found: what the environment sets.
+    :param given: what the program says instead.
+    """
+    idle = set()
+    if not isinstance({**found, **given}.get("store"), str | os.PathLike):
+        idle.add("pepper_file")
+    if given.get("cookies") is not True or given.get("csrf_secret") is not None:
+        idle.add("csrf_secret_file")
+    return {name: value for name, value in found.items() if name not in idle}
+
+
 def csrf_secret_at(path: Path) -> bytes:
     """Give the secret in this file, which is made if it is not there.
 
