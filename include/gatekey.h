@@ -7784,6 +7784,17 @@ void gk_resource_server_builder_issuer_rule(gk_resource_server_builder *builder,
 typedef struct gk_access gk_access;
 
 /**
+ * The access tokens of what a service had before, such as a library that signs with one secret.
+ * They are taken until a date, of users whom the program has looked up in that very request
+ * (gk_guard_former_user). The setters keep the first thing that was wrong, which
+ * gk_guard_builder_build reports.
+ */
+typedef struct gk_former_tokens gk_former_tokens;
+
+/** Whose former token a request brings, and what the program grants to it. Of that request only. */
+typedef struct gk_former_user gk_former_user;
+
+/**
  * One decision for every door of a service: who calls, by an API key, a session in a cookie or
  * behind `Bearer`, or a token of another issuer; or the whole answer of a refusal. Shared by
  * reference count, safe to use from several threads at once, and usable after a fork.
@@ -9054,6 +9065,179 @@ GK_NODISCARD
 gk_status gk_guard_attempt_told(gk_guard_attempt *attempt,
                                 const gk_operation *operation,
                                 gk_error *err);
+
+/**
+ * Begins the tokens that these keys have signed, each with its one algorithm. At least one
+ * gk_former_tokens_claim is needed.
+ *
+ * @param keys The keys, which are shared.
+ * @param user_claim The claim that names the user, who is a text or a whole number; copied.
+ * @param user_claim_len Its length in bytes.
+ * @param until The date from which on none of them is taken, in seconds since 1970.
+ * @return The tokens, to be freed with gk_former_tokens_free.
+ */
+gk_former_tokens *gk_former_tokens_new(const gk_key_set *keys,
+                                       const char *user_claim,
+                                       size_t user_claim_len,
+                                       uint64_t until);
+
+/**
+ * Frees the tokens; guards that take them are not affected.
+ *
+ * @param former The tokens, which must not be used again; NULL is fine.
+ */
+void gk_former_tokens_free(gk_former_tokens *former);
+
+/**
+ * A claim that tells access tokens from refresh tokens and others, which the same key has signed.
+ *
+ * @param former The tokens.
+ * @param name The claim's name; copied.
+ * @param name_len Its length in bytes.
+ * @param json The value as JSON text, such as "\"access\"" with its quotes; copied.
+ * @param json_len Its length in bytes.
+ */
+void gk_former_tokens_claim(gk_former_tokens *former,
+                            const char *name,
+                            size_t name_len,
+                            const char *json,
+                            size_t json_len);
+
+/**
+ * Their `iss`; without, they have none.
+ *
+ * @param former The tokens.
+ * @param issuer The issuer; copied.
+ * @param issuer_len Its length in bytes.
+ */
+void gk_former_tokens_issuer(gk_former_tokens *former, const char *issuer, size_t issuer_len);
+
+/**
+ * Their `aud`; several calls, one of several. Without, they have none.
+ *
+ * @param former The tokens.
+ * @param audience The audience; copied.
+ * @param audience_len Its length in bytes.
+ */
+void gk_former_tokens_audience(gk_former_tokens *former, const char *audience, size_t audience_len);
+
+/**
+ * How many seconds clocks may be off.
+ *
+ * @param former The tokens.
+ * @param seconds 0 unless set; at most 600.
+ */
+void gk_former_tokens_leeway(gk_former_tokens *former, uint64_t seconds);
+
+/**
+ * Takes the access tokens of what the service had before, until their date. Their kind is
+ * GK_ACCESS_JWT. Before each decision gk_guard_former_user tells whose the request brings.
+ *
+ * @param builder The builder.
+ * @param former The tokens; copied as they are now.
+ */
+void gk_guard_builder_former_tokens(gk_guard_builder *builder, const gk_former_tokens *former);
+
+/**
+ * Tells whose former token a request brings, if it is good in all else: for programs whose guard
+ * has gk_guard_builder_former_tokens. Look the user up. If it is active, name what is granted to
+ * it (gk_former_user_scope), and decide by gk_guard_check_user; else decide without a user, which
+ * refuses the token. From memory alone.
+ *
+ * @param guard The guard.
+ * @param request The request; borrowed for the call.
+ * @param user Receives the user, to be freed with gk_former_user_free; NULL if the request brings
+ * no former token that is good, or the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_guard_former_user(const gk_guard *guard,
+                               const gk_guard_request *request,
+                               gk_former_user **user,
+                               gk_error *err);
+
+/**
+ * Frees a user.
+ *
+ * @param user The user, which must not be used again; NULL is fine.
+ */
+void gk_former_user_free(gk_former_user *user);
+
+/**
+ * Who it is, as text; a number in decimal.
+ *
+ * @param user The user.
+ * @return The name, valid as long as the user; {NULL, 0} for NULL.
+ */
+gk_str gk_former_user_subject(const gk_former_user *user);
+
+/**
+ * The token's claims.
+ *
+ * @param user The user.
+ * @return The text of one JSON object, valid as long as the user; {NULL, 0} for NULL.
+ */
+gk_str gk_former_user_claims_json(const gk_former_user *user);
+
+/**
+ * Grants a scope; several calls, several. Of the token itself, nothing is granted.
+ *
+ * @param user The user, which the program knows to be active.
+ * @param scope The scope; copied.
+ * @param scope_len Its length in bytes.
+ */
+void gk_former_user_scope(gk_former_user *user, const char *scope, size_t scope_len);
+
+/**
+ * As gk_guard_check, of a request whose user the program has looked up, and knows to be active.
+ *
+ * @param guard The guard.
+ * @param request The request; borrowed for the call.
+ * @param user Whom gk_guard_former_user has told of this request; NULL as gk_guard_check.
+ * @param demand What the route demands.
+ * @param decision Receives the decision, of a refusal as well, to be freed with
+ * gk_guard_decision_free; NULL if the arguments cannot be used, which is answered as 500.
+ * @param err Receives why the caller is refused, for the log; may be NULL.
+ * @return As gk_guard_check.
+ */
+GK_NODISCARD
+gk_status gk_guard_check_user(const gk_guard *guard,
+                              const gk_guard_request *request,
+                              const gk_former_user *user,
+                              const gk_guard_demand *demand,
+                              gk_guard_decision **decision,
+                              gk_error *err);
+
+/**
+ * As gk_guard_try_check, of a request whose user the program has looked up, and knows to be
+ * active.
+ *
+ * @param guard The guard.
+ * @param request The request; borrowed for the call.
+ * @param user Whom gk_guard_former_user has told of this request; NULL as gk_guard_try_check.
+ * @param demand What the route demands.
+ * @param decision Receives the decision, to be freed with gk_guard_decision_free; NULL if memory
+ * is not enough for one, or the arguments cannot be used.
+ * @param err Receives why the caller is refused, for the log; may be NULL.
+ * @return As gk_guard_try_check.
+ */
+GK_NODISCARD
+gk_status gk_guard_try_check_user(const gk_guard *guard,
+                                  const gk_guard_request *request,
+                                  const gk_former_user *user,
+                                  const gk_guard_demand *demand,
+                                  gk_guard_decision **decision,
+                                  gk_error *err);
+
+/**
+ * Has an attempt decide for a user whom the program has looked up, and knows to be active.
+ *
+ * @param attempt The attempt.
+ * @param user Whom gk_guard_former_user has told of the attempt's request; copied. NULL for
+ * nobody.
+ */
+void gk_guard_attempt_user(gk_guard_attempt *attempt, const gk_former_user *user);
 
 /*
  * ==== Remote keys ====

@@ -246,6 +246,49 @@ struct form_token {
     std::optional<std::string> set_cookie;
 };
 
+/// The access tokens of what a service had before, taken until a date (seconds since 1970), of
+/// users whom the program looks up: guard::former_user. At least one claim is needed.
+class former_tokens
+    : public detail::builder<former_tokens, gk_former_tokens, gk_former_tokens_free> {
+  public:
+    using builder::builder;
+    former_tokens(const key_set &keys, std::string_view user_claim, std::uint64_t until)
+        : builder(gk_former_tokens_new(keys.get(), user_claim.data(), user_claim.size(), until)) {}
+
+    /// What tells access tokens from refresh tokens and others; the value is JSON text.
+    former_tokens &claim(std::string_view name, std::string_view json) {
+        return pair(gk_former_tokens_claim, name, json);
+    }
+    /// Without, they have none.
+    former_tokens &issuer(std::string_view issuer) { return text(gk_former_tokens_issuer, issuer); }
+    /// Without, they have none; with several calls, one of several.
+    former_tokens &audience(std::string_view audience) {
+        return text(gk_former_tokens_audience, audience);
+    }
+    former_tokens &leeway(std::uint64_t seconds) { return set(gk_former_tokens_leeway, seconds); }
+
+  private:
+    using detail::builder<former_tokens, gk_former_tokens, gk_former_tokens_free>::pair;
+};
+
+/// Whose former token a request brings, and what the program grants to it. Of that request only;
+/// views of it live as long as it does.
+class former_user : public detail::builder<former_user, gk_former_user, gk_former_user_free> {
+  public:
+    using builder::builder;
+
+    /// A number in decimal.
+    [[nodiscard]] std::string_view subject() const noexcept {
+        return detail::view(gk_former_user_subject(get()));
+    }
+    /// The token's.
+    [[nodiscard]] std::string_view claims_json() const noexcept {
+        return detail::view(gk_former_user_claims_json(get()));
+    }
+    /// Grants a scope, to a user whom the program knows to be active; with several calls, several.
+    former_user &scope(std::string_view scope) { return text(gk_former_user_scope, scope); }
+};
+
 /// One decision for every door of a service: who calls, by an API key, a session in a cookie or
 /// behind `Bearer`, or a token of another issuer. Safe to share between threads.
 class guard : public detail::handle<gk_guard, gk_guard_free> {
@@ -261,6 +304,34 @@ class guard : public detail::handle<gk_guard, gk_guard_free> {
         const gk_guard_request raw = request.raw();
         return detail::decision([&](auto **out, auto *err) {
             return gk_guard_check(get(), &raw, demand.get(), out, err);
+        });
+    }
+    /// Whose former token a request brings, from memory alone; nothing if it brings none that is
+    /// good. Look the user up: if it is active, grant scopes and decide with it; else decide
+    /// without.
+    [[nodiscard]] std::optional<gatekey::former_user>
+    former_user(const guard_request &request) const {
+        const gk_guard_request raw = request.raw();
+        gk_former_user *user = nullptr;
+        detail::done([&](auto *err) { return gk_guard_former_user(get(), &raw, &user, err); });
+        if (user == nullptr) return std::nullopt;
+        return gatekey::former_user(user);
+    }
+    /// The same, for a user whom the program has looked up.
+    [[nodiscard]] guard_decision check(const guard_request &request, const guard_demand &demand,
+                                       const gatekey::former_user &user) const {
+        const gk_guard_request raw = request.raw();
+        return detail::decision([&](auto **out, auto *err) {
+            return gk_guard_check_user(get(), &raw, user.get(), demand.get(), out, err);
+        });
+    }
+    /// As try_check, for a user whom the program has looked up.
+    [[nodiscard]] std::optional<guard_decision> try_check(const guard_request &request,
+                                                          const guard_demand &demand,
+                                                          const gatekey::former_user &user) const {
+        const gk_guard_request raw = request.raw();
+        return detail::maybe_decision([&](auto **out, auto *err) {
+            return gk_guard_try_check_user(get(), &raw, user.get(), demand.get(), out, err);
         });
     }
     /// From memory alone, for event loops. Nothing if memory is not enough, and then nothing was
@@ -355,6 +426,10 @@ class guard::builder
     builder &tokens(const resource_server::builder &tokens) {
         return set(gk_guard_builder_tokens, tokens.get());
     }
+    /// Until their date, of users whom the program looks up: see guard::former_user.
+    builder &former_tokens(const gatekey::former_tokens &former) {
+        return set(gk_guard_builder_former_tokens, former.get());
+    }
     /// Of tokens of others.
     builder &revocations(const gatekey::revocations &list) {
         return set(gk_guard_builder_revocations, list.get());
@@ -405,6 +480,11 @@ class guard_attempt : public detail::handle<gk_guard_attempt, gk_guard_attempt_f
     /// Whether check may wait for the store: where it is called in a thread that may.
     guard_attempt &may_wait(bool may_wait = true) noexcept {
         gk_guard_attempt_may_wait(get(), may_wait);
+        return *this;
+    }
+    /// For a user whom the program has looked up (guard::former_user); copied.
+    guard_attempt &user(const former_user &user) noexcept {
+        gk_guard_attempt_user(get(), user.get());
         return *this;
     }
     /// Nothing if it cannot be decided yet: drive the question if there is one (about), and call

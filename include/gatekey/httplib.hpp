@@ -16,9 +16,11 @@
 #include <cstdio>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <type_traits>
+#include <vector>
 
 /// 1 if the values of headers arrive as they were sent. Define it as 1 before this header where an
 /// older version has the correction of 0.44: it is tried when a guard with cookies is built.
@@ -134,11 +136,25 @@ inline void answer(const guard_decision &decision, ::httplib::Response &answer) 
 class guard {
   public:
     class builder;
+    /// Gives what is granted to the user of a former token, if it is active; else nothing.
+    using look_up = std::function<std::optional<std::vector<std::string>>(const former_user &)>;
+
     [[nodiscard]] const gatekey::guard &get() const noexcept { return guard_; }
+    /// As gatekey::guard::check; the user of a former token is looked up.
+    [[nodiscard]] guard_decision check(const guard_request &request,
+                                       const guard_demand &demand) const {
+        auto user = look_up_ ? guard_.former_user(request) : std::nullopt;
+        const auto scopes = user ? look_up_(*user) : std::nullopt;
+        if (!scopes) return guard_.check(request, demand);
+        for (const std::string &scope : *scopes) user->scope(scope);
+        return guard_.check(request, demand, *user);
+    }
 
   private:
-    explicit guard(gatekey::guard inner) noexcept : guard_(std::move(inner)) {}
+    guard(gatekey::guard inner, look_up found) noexcept
+        : guard_(std::move(inner)), look_up_(std::move(found)) {}
     gatekey::guard guard_;
+    look_up look_up_;
 };
 
 /// The settings of gatekey::guard::builder.
@@ -149,6 +165,11 @@ class guard::builder {
     builder &tokens(const resource_server::builder &all) { return inner_.tokens(all), *this; }
     builder &revocations(const gatekey::revocations &list) {
         return inner_.revocations(list), *this;
+    }
+    /// The look-up is called with each such token that is good, by several threads at once.
+    builder &former_tokens(const gatekey::former_tokens &former, look_up found) {
+        look_up_ = std::move(found);
+        return inner_.former_tokens(former), *this;
     }
     builder &origin(std::string_view origin) { return inner_.origin(origin), *this; }
     builder &api_key_header(std::string_view name) { return inner_.api_key_header(name), *this; }
@@ -190,11 +211,12 @@ class guard::builder {
                             "of headers as they were sent, and this one was tried over 127.0.0.1 "
                             "and did not; use version 0.44 or later, or API keys and bearer tokens "
                             "alone");
-        return guard(inner_.build());
+        return guard(inner_.build(), look_up_);
     }
 
   private:
     gatekey::guard::builder inner_;
+    look_up look_up_;
     bool careful_ = false;
 };
 
@@ -317,7 +339,7 @@ template <class Base> class basic_server : private Base {
                                                           ::httplib::Response &response) {
             const guard_decision decision =
                 detail::has_control(request) ? guard_.get().refuse(status::malformed_request, *kept)
-                                             : guard_.get().check(asked(request), *kept);
+                                             : guard_.check(asked(request), *kept);
             if (!decision) return refuse(decision, request, response);
             handler(request, response, decision.access());
             detail::add_headers(decision, response);

@@ -7,6 +7,7 @@ use super::error::gk_error;
 use super::guard::{MORE, gk_guard, gk_guard_request};
 use super::guard_decision::{decide, gk_guard_decision};
 use super::guard_demand::gk_guard_demand;
+use super::guard_former::gk_former_user;
 use super::operation::{Ended, gk_operation};
 use super::status::gk_status;
 use crate::transport::{self, Ask, Attempt, Told};
@@ -23,6 +24,7 @@ pub struct gk_guard_attempt {
     told: Vec<Told>,
     asks: Option<Ask>,
     failed: Option<Error>,
+    pub(super) user: Option<gk_former_user>,
 }
 
 /// Begins an attempt, for one request.
@@ -85,7 +87,12 @@ pub unsafe extern "C" fn gk_guard_attempt_check(
         let own = given(attempt, "attempt")?;
         let (guard, demand) = (&given(guard, "guard")?.0, &given(demand, "demand")?.0);
         own.asks = None;
-        let check = || given(request, "request")?.with(|request| Ok(guard.check(request, demand)));
+        let user = own.user.as_ref();
+        let check = || {
+            given(request, "request")?.with(|request| {
+                gk_former_user::decided(user, request, |request| Ok(guard.check(request, demand)))
+            })
+        };
         // After a failure, too: what is remembered of it says when to try again.
         match (transport::attempt(own.may_wait, &own.told, check), &own.failed) {
             (Attempt::Done(decided), _) => decided,

@@ -263,7 +263,7 @@ pub unsafe extern "C" fn gk_guard_builder_build(
 }
 
 /// Replaces what was set by what the change makes of it.
-fn set(
+pub(super) fn set(
     builder: Option<&mut gk_guard_builder>,
     change: impl FnOnce(GuardBuilder) -> Outcome<GuardBuilder>,
 ) {

@@ -231,6 +231,8 @@ mod guard_decision;
 
 mod guard_attempt;
 
+mod guard_former;
+
 // # Remote keys
 //
 // The keys of another server (its JWKS), fetched when needed and kept fresh.
@@ -263,6 +265,7 @@ pub use guard_attempt::*;
 pub use guard_builder::*;
 pub use guard_decision::*;
 pub use guard_demand::*;
+pub use guard_former::*;
 pub use http::*;
 pub use json::*;
 pub use key::*;

@@ -128,6 +128,25 @@ int main() {
     } catch (const gatekey::error &err) {
         std::cout << err.claim() << ": " << err.what() << '\n';
     }
+    std::vector<gatekey::key> secrets;
+    secrets.push_back(gatekey::key::from_secret(std::string("one secret, of 32 bytes or more.."), gatekey::alg::hs256));
+    gatekey::former_tokens former(gatekey::key_set(secrets), "sub", 4102444800);
+    former.claim("type", "\"access\"");
+    gatekey::httplib::server before(gatekey::httplib::guard::builder().former_tokens(former, [](const gatekey::former_user &user) {
+        return user.subject() == "alice" ? std::optional(std::vector<std::string>{"read"}) : std::nullopt;
+    }).build());
+    before.Get("/", gatekey::guard_demand::builder().scope("read").build(),
+               [](const auto &, auto &answer, const gatekey::access &who) { answer.set_content(std::string(*who.subject()), "text/plain"); });
+    const int at = before.bind_to_any_port("127.0.0.1");
+    std::thread answering([&] { before.listen_after_bind(); });
+    for (const char *const user : {"alice", "bob"}) {
+        const auto token = gatekey::signer::builder(secrets[0]).ttl(60).build().sign(
+            gatekey::claims::from_json(std::string(R"({"type":"access","sub":")") + user + "\"}"));
+        if (const auto got = httplib::Client("127.0.0.1", at).Get("/", httplib::Headers{{"Authorization", "Bearer " + token}}))
+            std::cout << "of before: " << user << ' ' << got->status << '\n';
+    }
+    before.stop();
+    answering.join();
     server.Get("/throws", gatekey::guard_demand::builder().make_public().build(),
                [](const auto &, auto &answer, const auto &) {
                    answer.set_content("half", "text/plain");
@@ -150,6 +169,9 @@ check an_empty_demand_stops_the_start $outcome
 outcome=FAILED
 grep -q '^kinds: The route takes kinds of credentials of which this guard has none' "$work/log" && outcome=ok
 check a_demand_that_cannot_be_met_stops_the_start $outcome
+outcome=FAILED
+grep -qx 'of before: alice 200' "$work/log" && grep -qx 'of before: bob 401' "$work/log" && outcome=ok
+check former_tokens_of_users_that_are_looked_up $outcome
 outcome=FAILED
 if grep -qxF '500 {"type":"about:blank","title":"Internal Server Error","status":500}' "$work/log" &&
     grep -qx 'Content-Type: application/problem+json' "$work/log" && ! grep -qi concern "$work/log"; then outcome=ok; fi

@@ -471,7 +471,62 @@ static void nobody(void) {
     gk_guard_demand_free(open);
 }
 
-static const char *const HERE[] = {"gk_guard_", "gk_access_", "gk_session_cookies_"};
+/* ---- tokens of before ---- */
+
+static gk_former_tokens *fresh_gk_former_tokens(void) {
+    gk_key *key = NULL;
+    gk_key_set *set = NULL;
+    MUST(gk_key_from_secret(CSRF, sizeof CSRF, GK_ALG_HS256, &key, &err));
+    const gk_key *const keys[] = {key};
+    MUST(gk_key_set_new(keys, 1, &set, &err));
+    gk_former_tokens *fresh = CALL(gk_former_tokens_new)(set, TEXT, UINT64_MAX);
+    gk_former_tokens_claim(fresh, TEXT, GK_TEXT("\"access\""));
+    gk_key_set_free(set);
+    gk_key_free(key);
+    return fresh;
+}
+static gk_status use_gk_former_tokens(const gk_former_tokens *built, gk_error *why) {
+    gk_guard_builder *guards = fresh_gk_guard_builder();
+    CALL(gk_guard_builder_former_tokens)(guards, built);
+    const gk_status status = use_gk_guard_builder(guards, why);
+    gk_guard_builder_free(guards);
+    return status;
+}
+
+static void former(void) {
+    gk_former_tokens *wrong = gk_former_tokens_new(NULL, TEXT, 0);
+    FAILS(GK_STATUS_INVALID_ARGUMENT, use_gk_former_tokens(wrong, &err));
+    CHECK(strstr(err.message, "`keys`") != NULL);
+    CALL(gk_former_tokens_free)(wrong);
+    gk_former_tokens_free(NULL);
+    TEXT_SETTER(gk_former_tokens, gk_former_tokens_issuer);
+    TEXT_SETTER(gk_former_tokens, gk_former_tokens_audience);
+    IGNORED(gk_former_tokens_leeway, NULL, 0);
+    IGNORED(gk_former_tokens_claim, NULL, TEXT, TEXT);
+    STICKS(gk_former_tokens, gk_former_tokens_claim, NOTEXT, TEXT);
+    STICKS(gk_former_tokens, gk_former_tokens_claim, TEXT, LATIN1);
+    IGNORED(gk_guard_builder_former_tokens, NULL, NULL);
+    STICKS(gk_guard_builder, gk_guard_builder_former_tokens, NULL);
+
+    NO_HANDLE(gk_former_user, gk_guard_former_user, NULL, request());
+    NO_HANDLE(gk_former_user, gk_guard_former_user, world.guard, NULL);
+    REFUSED(gk_guard_former_user, world.guard, request(), NULL);
+    CHECK(CALL(gk_former_user_subject)(NULL).data == NULL);
+    CHECK(CALL(gk_former_user_claims_json)(NULL).data == NULL);
+    IGNORED(gk_former_user_scope, NULL, TEXT);
+    CALL(gk_former_user_free)(NULL);
+    IGNORED(gk_guard_attempt_user, NULL, NULL);
+    NO_HANDLE(gk_guard_decision, gk_guard_check_user, NULL, request(), NULL, demand);
+    NO_HANDLE(gk_guard_decision, gk_guard_check_user, world.guard, NULL, NULL, demand);
+    NO_HANDLE(gk_guard_decision, gk_guard_check_user, world.guard, request(), NULL, NULL);
+    REFUSED(gk_guard_check_user, world.guard, request(), NULL, demand, NULL);
+    NO_HANDLE(gk_guard_decision, gk_guard_try_check_user, NULL, request(), NULL, demand);
+    NO_HANDLE(gk_guard_decision, gk_guard_try_check_user, world.guard, NULL, NULL, demand);
+    NO_HANDLE(gk_guard_decision, gk_guard_try_check_user, world.guard, request(), NULL, NULL);
+    REFUSED(gk_guard_try_check_user, world.guard, request(), NULL, demand, NULL);
+}
+
+static const char *const HERE[] = {"gk_guard_", "gk_access_", "gk_session_cookies_", "gk_former_"};
 
 int main(int argc, char **argv) {
     CHECK(argc == 2);
@@ -484,10 +539,11 @@ int main(int argc, char **argv) {
     gk_guard_demand_builder_free(some);
     requests();
     attempts();
+    former();
     nothing_of_null();
     nobody();
     gk_guard_demand_free(demand);
     end(&world);
-    CHECK(all_called(argv[1], HERE, sizeof HERE / sizeof *HERE, true) == 104);
+    CHECK(all_called(argv[1], HERE, sizeof HERE / sizeof *HERE, true) == 119);
     return passed("guard_arguments");
 }

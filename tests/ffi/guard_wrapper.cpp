@@ -116,6 +116,38 @@ void by_key(const world &all) {
            guard::builder().api_keys(all.keys).build().check_demand(sessions_alone));
 }
 
+// What a library of before has signed.
+void by_former_token(const world &all) {
+    std::vector<key> secrets;
+    const std::string secret = "one secret, of 32 bytes or more..";
+    secrets.push_back(key::from_secret(secret, alg::hs256));
+    const key_set keys(secrets);
+    former_tokens former(keys, "user_id", 4102444800);
+    former.claim("type", "\"access\"").issuer("https://before.example").audience(API).leeway(30);
+    const guard decides = guard::builder().former_tokens(former).build();
+    const auto token = signer::builder(secrets[0])
+                           .issuer("https://before.example")
+                           .audience(API)
+                           .ttl(300)
+                           .build()
+                           .sign(claims::from_json(R"({"user_id":7,"type":"access"})"));
+    const std::string bearer = "Bearer " + token;
+    const guard_request request =
+        std::move(guard_request("GET", "/").header("Authorization", bearer));
+    CHECK(decides.check(request, all.read).http_status() == 401);
+    auto user = decides.former_user(request);
+    CHECK(user && user->subject() == "7" && holds(std::string(user->claims_json()), "access"));
+    CHECK(decides.check(request, all.read, *user).http_status() == 403);
+    user->scope("orders:read").scope("orders:write");
+    CHECK(decides.check(request, all.read, *user).access().subject() == "7");
+    CHECK(decides.try_check(request, all.read, *user).value().is_allowed());
+    guard_attempt attempt;
+    CHECK(attempt.user(*user).check(decides, request, all.read).value().is_allowed());
+    CHECK(!decides.former_user(guard_request("GET", "/")));
+    THROWS(status::invalid_configuration,
+           guard::builder().former_tokens(former_tokens(keys, "sub", 7)).build());
+}
+
 // The cookies of an answer, as a Cookie header has them; and the CSRF token.
 std::pair<std::string, std::string> jar(const guard_decision &decision) {
     std::pair<std::string, std::string> kept;
@@ -305,6 +337,7 @@ void cookies(const world &all) {
 int main() {
     const world all;
     by_key(all);
+    by_former_token(all);
     by_session(all);
     demands(all);
     keys_of_a_file(all);
