@@ -185,7 +185,7 @@ KEYS: list[Row] = [
     ("an RSA key without alg", lambda: Key.from_pem(rsa().to_pem()), "", "`alg`|RS256"),
     ("a PEM as a JWK", lambda: Key.from_jwk(ec().to_pem()), "InvalidKeyError", "PEM|from_pem"),
     ("a JWK as a PEM", lambda: Key.from_pem(json.dumps(ec().to_jwk())), "InvalidKeyError", "JWK|from_jwk"),
-    ("one key for a set of keys", lambda: KeySet(ec()), "", "one Key|KeySet([key])"),  # type: ignore[arg-type]
+    ("one key for a set of keys", lambda: KeySet(ec()), "TypeError", "one Key|KeySet([key])"),  # type: ignore[arg-type]
     ("a JWK Set as a JWK", lambda: Key.from_jwk(KeySet([ec().public()]).to_jwks()), "", "JWK Set|from_jwks"),
     ("a JWK as a JWK Set", lambda: KeySet.from_jwks(ec().to_jwk()), "InvalidKeyError", "JWK Set|from_jwk"),
     ("a token as a key", lambda: Key.from_pem(signed()), "InvalidKeyError", "token"),
@@ -227,7 +227,7 @@ KEPT: list[Row] = [
     ("an API key of another environment", lambda: ApiKeys.open("memory:", pepper=PEPPER, env="test").verify(api_key()), "", "`prefix`|`env`"),
     ("a scope that is not granted", lambda: keys().verify(api_key(), scopes="write"), "", "write"),
     ("an overlap too long", lambda: keys().rotate(api_key()[8:20], overlap=91 * 86400), "UsageError", "`overlap`|90 days"),
-    ("a rate of two texts", lambda: keys().create(owner="a", rate=("5", "60")), "", "units of rate|int|str"),  # type: ignore[arg-type]
+    ("a rate of two texts", lambda: keys().create(owner="a", rate=("5", "60")), "TypeError", "units of rate|int|str"),  # type: ignore[arg-type]
     ("a rate that is unknown", lambda: keys().create(owner="a", rate="often"), "UsageError", "`rate`|100/60s"),
     ("an expiry in the past", lambda: keys().create(owner="a", expires_at=1), "UsageError", "`expires_at`|past|seconds"),
     ("an expiry in milliseconds", lambda: keys().create(owner="a", expires_at=NOW * 1000), "UsageError", "`expires_at`|milliseconds"),
