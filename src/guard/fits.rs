@@ -78,10 +78,9 @@ const fn refusal(message: &'static str) -> Error {
     Error::new(ErrorKind::InvalidConfiguration, message)
 }
 
-const NO_SOURCE: Error = refusal(
-    "The route takes kinds of credentials of which this guard has none.",
-)
-.remedied(Remedy::GiveSource);
+const NO_SOURCE: Error =
+    refusal("The route takes kinds of credentials of which this guard has none.")
+        .remedied(Remedy::GiveSource);
 const NO_TENANTS: Error = refusal(
     "The route demands a tenant, and no credential that it takes has one: say which claim of a token is its tenant (`tenant_claim`).",
 );
