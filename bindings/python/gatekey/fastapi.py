@@ -155,9 +155,12 @@ class Guard(starlette.Guard):
 
     def _is_guarded(self, route: BaseRoute) -> bool:
         endpoint = getattr(route, "endpoint", None)
-        if mark_of(endpoint) is not None or _is_of_fastapi(endpoint):
+        if mark_of(endpoint) is not None:
             return True
         return _depends_on_guard(getattr(route, "dependant", None))
+
+    def _needs_none(self, route: BaseRoute) -> bool:
+        return _is_of_fastapi(getattr(route, "endpoint", None))
 
 
 def _depends_on_guard(dependant: Any) -> bool:

@@ -27,14 +27,16 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import Components, Reference, SecurityScheme
 from litestar.plugins import InitPluginProtocol, ReceiveRoutePlugin
 from litestar.response.base import ASGIResponse
+from litestar.types import Empty
 
 from gatekey._core import Access, _Request
 from gatekey.aio.pool import STORES
-from gatekey.guard import base
+from gatekey.guard import base, forms
 from gatekey.guard.answer import Answer, with_headers
-from gatekey.guard.base import FORM, tokens_of, unguarded
-from gatekey.guard.door import access_of, field_of, is_short
+from gatekey.guard.base import check_name, tokens_of, unguarded
+from gatekey.guard.door import access_of, field_of
 from gatekey.guard.given import names_of
+from gatekey.guard.leaving import DECIDED, Decided, Exit, last_of, note, settle
 from gatekey.guard.loop import answered, decided
 from gatekey.guard.pending import (
     PENDING,
@@ -66,8 +68,6 @@ if TYPE_CHECKING:
 
 PLUGIN = "give it to the application, `Litestar(plugins=[auth.plugin()])`"
 """How a guard is installed."""
-DECIDED = "gatekey"
-"""The member of a scope that holds what was decided about it."""
 OF_LITESTAR = ("litestar._openapi.plugin", "litestar.openapi.plugins", "litestar.routes.http")
 """Where Litestar makes handlers of its own: of the API's document, and those for OPTIONS."""
 
@@ -112,7 +112,7 @@ class _Requires:
         scope: Any = connection.scope
         check_guard(own, scope.get(PENDING), PLUGIN)
         decision = await decided(own, await own._request(connection), self.demand)
-        scope.setdefault(DECIDED, [])[:] = [decision]
+        note(scope, Decided(decision, self.demand, own))
         if decision.is_allowed:
             return
         if isinstance(connection, WebSocket):
@@ -225,22 +225,28 @@ class Guard(base.Guard):
         """Give a request with the CSRF token of a form, which the handler can read again."""
         scope: Any = connection.scope
         field = None
-        if self.csrf_form_field and isinstance(connection, Request):
-            kind = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if kind == FORM and _is_small(connection):
+        if self.csrf_form_field and isinstance(connection, Request) and forms.is_form(scope):
+            own: Any = connection
+            body = own._connection_state.body
+            if own._body is Empty and body is Empty:
+                body, own.receive = await forms.read(scope, own.receive)
+            if body is not None:
                 field = field_of(await connection.body(), self.csrf_form_field)
         return _Request.of_asgi(scope, field)
 
     def _own(self, route: OwnRoute) -> HTTPRouteHandler:
         async def handler(request: Request[Any, Any, Any]) -> ASGIResponse:
-            is_read = route.takes_form and _is_small(request)
             scope: Any = request.scope
+            settle(scope)  # it decides by itself
+            form = None
+            if route.takes_form:
+                form, _ = await forms.read(scope, cast("Any", request.receive))
             asked = Asked(
                 _Request.of_asgi(scope),
                 request.path_params.get("family", ""),
                 scope["query_string"].decode("latin-1"),
                 "; ".join(request.headers.getall("cookie", [])),
-                await request.body() if is_read else b"",
+                form or b"",
             )
             return response_of(await answered(self, route, asked))
 
@@ -260,7 +266,7 @@ class _Plugin(InitPluginProtocol, ReceiveRoutePlugin):
 
     def __init__(self, guard: Guard, prefix: str, public: frozenset[str]) -> None:
         self._guard, self._prefix, self._public = guard, prefix, public
-        self._seen = -1
+        self._seen: list[Any] = []
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         """Add it."""
@@ -300,32 +306,53 @@ class _Plugin(InitPluginProtocol, ReceiveRoutePlugin):
 
         :raises ConfigurationError: one has no guard.
         """
-        if len(app.routes) != self._seen:
+        routes: list[Any] = [*app.routes]
+        if routes != self._seen:
             without = sorted(set(_without(app, self._public)))
             if without:
                 raise unguarded(without)
-            self._seen = len(app.routes)
+            self._seen = routes
 
     def _doors(self, app: Any) -> Any:
+        leaving = Exit(app, self._guard, _named)
+
         async def doors(scope: Any, receive: Any, send: Any) -> None:
             self._check(scope["litestar_app"])
             before = scope.get(PENDING)
             if before is None or not before.knows(self._guard):
                 scope[PENDING] = Pending(self._guard, before)
-            await app(scope, receive, send)
+                scope[DECIDED] = []
+            if _needs_none(scope["route_handler"], self._public):
+                settle(scope)
+            await leaving(scope, receive, send)
 
         return doors
 
 
 def _without(app: Litestar, public: frozenset[str]) -> Iterator[str]:
     """Name the handlers that have no guard."""
+    opened: dict[str, dict[str, object]] = {}
     for route in app.routes:
         own: Any = route
         for handler in getattr(own, "route_handlers", None) or [own.route_handler]:
-            is_guarded = bool(_guards_of(handler))
-            is_of_litestar = getattr(handler.fn, "__module__", "") in OF_LITESTAR
-            if not (is_guarded or is_of_litestar or handler.name in public):
+            if _guards_of(handler):
+                continue
+            if not _needs_none(handler, public):
                 yield f"{route.path} ({handler.fn.__name__})"
+            elif handler.name in public:
+                opened.setdefault(handler.name, {})[route.path] = handler.fn
+    for name, routes in opened.items():
+        check_name(name, routes)
+
+
+def _needs_none(handler: Any, public: frozenset[str]) -> bool:
+    """Tell handlers that need no guard: Litestar's own, and those that are public by name."""
+    return handler.name in public or getattr(handler.fn, "__module__", "") in OF_LITESTAR
+
+
+def _named(scope: Any) -> str:
+    """Name the handler that a request has come to."""
+    return f"the handler {scope['route_handler']} for {scope.get('path', '')!r:.100}"
 
 
 def _no_decorator() -> TypeError:
@@ -367,13 +394,6 @@ def _both(
     ]
 
 
-def last_of(scope: Scope) -> _Decision | None:
-    """Give what was last decided about a scope."""
-    own: Any = scope
-    found: list[_Decision] = own.get(DECIDED) or []
-    return found[-1] if found else None
-
-
 def response_of(answer: Answer) -> ASGIResponse:
     """Make a response, with its headers as they are."""
     headers = [(name.lower(), value) for name, value in answer.headers]
@@ -394,11 +414,6 @@ class _Whole(Response[bytes]):
 def answer_refusal(_: Request[Any, Any, Any], error: Refused) -> Response[bytes]:
     """Answer a request whose guard has raised :class:`Refused`."""
     return _Whole(error.answer)
-
-
-def _is_small(request: Request[Any, Any, Any]) -> bool:
-    length = request.headers.get("content-length", "")
-    return is_short(length)
 
 
 def _pending_of(scope: Scope) -> Pending:

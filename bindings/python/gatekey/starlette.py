@@ -24,17 +24,18 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Host, Match, Mount, Route
+from starlette.routing import BaseRoute, Host, Match, Mount, Route, Router
 from starlette.websockets import WebSocket, WebSocketState
 
 from gatekey._core import Access, _Request
 from gatekey.aio.pool import STORES
-from gatekey.exceptions import ConfigurationError, UsageError
-from gatekey.guard import door
+from gatekey.exceptions import ConfigurationError
+from gatekey.guard import door, forms
 from gatekey.guard.answer import Answer, cookies_of, with_headers
-from gatekey.guard.base import FORM, mark_of, marked, tokens_of, unguarded
-from gatekey.guard.door import access_of, field_of, is_short
+from gatekey.guard.base import check_name, mark_of, marked, tokens_of, unguarded
+from gatekey.guard.door import access_of, field_of
 from gatekey.guard.given import app_of, names_of
+from gatekey.guard.leaving import DECIDED, Decided, Exempt, Exit, last_of, note, settle
 from gatekey.guard.loop import answered, decided
 from gatekey.guard.pending import (
     PENDING,
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
         Iterator,
         Mapping,
         Sequence,
-        Sized,
     )
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -65,8 +65,6 @@ if TYPE_CHECKING:
     from gatekey.guard.routes import OwnRoute
 
 T = TypeVar("T")
-DECIDED = "gatekey"
-"""The member of a scope that holds what was decided about it."""
 INSTALLED = "_gatekey"
 """The attribute of an application that has a guard."""
 
@@ -105,10 +103,15 @@ class Guard(door.Guard):
 
         :raises Refused: it is not, any more.
         """
-        found: list[tuple[_Decision, _Demand]] = connection.scope.get(DECIDED) or []
-        if not found:
-            raise UsageError("The route of this request has no guard; give it `requires(...)`.")
-        return await self._require(connection, found[-1][1])
+        found: list[Decided] = connection.scope.get(DECIDED) or []
+        again: list[Decided] = []
+        for each in found:
+            decision = await decided(each.guard, _Request.of_asgi(connection.scope), each.demand)
+            if not decision.is_allowed:
+                raise refusal(connection.scope, decision)
+            again.append(each._replace(decision=decision))
+        found[:] = again
+        return self.access(connection)
 
     def install(self, app: Starlette, *, prefix: str = "/auth", public: Iterable[str] = ()) -> None:
         """Add the guard's own routes, the headers of decisions, and the answers of refusals.
@@ -129,10 +132,21 @@ class Guard(door.Guard):
         own = [self._own(route) for route in self.own_routes(prefix)]
         app.router.routes.extend(own)
         setattr(app, INSTALLED, True)
-        # Outside of everything, so that no answer is made without it: the one after an exception.
         build: Any = app.build_middleware_stack
+
+        def built() -> _Doors:
+            # Around the routes alone: what middleware answers by itself needs no decision.
+            router = outside.router
+            outside.router = Exit(router, self, _named)
+            try:
+                inner = build()
+            finally:
+                outside.router = router
+            # Outside of everything: no answer is made without it, such as one after an exception.
+            return _Doors(inner, self, app, names)
+
         outside: Any = app
-        outside.build_middleware_stack = lambda: _Doors(build(), self, app, names)
+        outside.build_middleware_stack = built
 
     async def log_in(
         self,
@@ -168,7 +182,7 @@ class Guard(door.Guard):
         request = _Request.of_asgi(connection.scope)
         decision = await STORES.run(self._log_out, request)
         if not decision.is_allowed:
-            raise Refused(decision)
+            raise refusal(connection.scope, decision)
         pending.add(decision.headers)
         _set(response, decision)
 
@@ -190,7 +204,7 @@ class Guard(door.Guard):
         decision = await self._decided(connection.scope, demand, await self._field(connection))
         access = decision.access
         if access is None:
-            raise Refused(decision)
+            raise refusal(connection.scope, decision)
         return access
 
     async def _decided(
@@ -198,41 +212,38 @@ class Guard(door.Guard):
     ) -> _Decision:
         check_guard(self, scope.get(PENDING), "call `auth.install(app)`")
         decision = await decided(self, _Request.of_asgi(scope, csrf_field), demand)
-        scope.setdefault(DECIDED, [])[:] = [(decision, demand)]  # a websocket asks often
+        note(scope, Decided(decision, demand, self))
         return decision
 
     async def _field(self, connection: HTTPConnection) -> str | None:
         """Give the CSRF token of a form, of which the endpoint can read everything again."""
-        if not isinstance(connection, Request) or not self._is_small_form(connection.scope):
+        if not isinstance(connection, Request) or not self._reads(connection.scope):
             return None
         name = self.csrf_form_field or ""
-        if (read := getattr(connection, "_form", None)) is not None:  # FastAPI was faster
-            value = read.get(name)
+        own: Any = connection
+        if (fields := getattr(own, "_form", None)) is not None:  # FastAPI was faster
+            value = fields.get(name)
             return value if isinstance(value, str) else None
+        if not hasattr(own, "_body") and not own._stream_consumed:
+            body, own._receive = await forms.read(own.scope, own.receive)
+            if body is None:
+                return None
         return field_of(await connection.body(), name)
 
     async def _field_of(self, scope: Scope, receive: Receive) -> tuple[str | None, Receive]:
         """Give the same, and what to receive the form from once more."""
-        if not self._is_small_form(scope):
+        if not self._reads(scope):
             return None, receive
-        body = await Request(scope, receive).body()
-        coming: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        body, again = await forms.read(scope, receive)
+        return None if body is None else field_of(body, self.csrf_form_field or ""), again
 
-        async def again() -> Message:
-            return coming.pop() if coming else await receive()
-
-        return field_of(body, self.csrf_form_field or ""), again
+    def _reads(self, scope: Scope) -> bool:
+        return bool(self.csrf_form_field) and scope["type"] == "http" and forms.is_form(scope)
 
     def _opened(self, route: T, demand: _Demand) -> T:
         if not isclass(route) and not _is_function(route):
             return cast("T", guarded_app(self, cast("Any", route), demand))
         return self._guarding(route, demand)
-
-    def _is_small_form(self, scope: Scope) -> bool:
-        if not self.csrf_form_field or scope["type"] != "http":
-            return False
-        kind = dict(scope["headers"]).get(b"content-type", b"").partition(b";")[0]
-        return kind.strip().lower() == FORM.encode() and is_small(scope)
 
     def _guarding(self, endpoint: T, demand: _Demand) -> T:
         if mark_of(endpoint) is not None:
@@ -284,12 +295,16 @@ class Guard(door.Guard):
 
     def _own(self, route: OwnRoute) -> Route:
         async def endpoint(request: Request) -> Response:
+            settle(request.scope)  # it decides by itself
+            form = None
+            if route.takes_form:
+                form, _ = await forms.read(request.scope, request.receive)
             asked = Asked(
                 _Request.of_asgi(request.scope),
                 request.path_params.get("family", ""),
                 request.scope["query_string"].decode("latin-1"),
                 "; ".join(request.headers.getlist("cookie")),
-                await request.body() if route.takes_form and is_small(request.scope) else b"",
+                form or b"",
             )
             return response_of(await answered(self, route, asked))
 
@@ -298,24 +313,27 @@ class Guard(door.Guard):
             route.path, endpoint, methods=[route.method], name=route.name, include_in_schema=False
         )
 
-    def _routes_without(
-        self, app: object, public: frozenset[str], prefix: str = ""
-    ) -> Iterator[str]:
+    def _routes_without(self, app: object, walk: _Walk, prefix: str = "") -> Iterator[str]:
         """Name the routes of an application that have no guard."""
         for route in self._routes_of(app):
             path = prefix + _path(route)
-            if self._is_guarded(route) or getattr(route, "name", None) in public:
+            if self._is_guarded(route):
+                continue
+            name = getattr(route, "name", None)
+            if name in walk.public or self._needs_none(route):
+                walk.exempt(route)
+                if name in walk.public:
+                    what = getattr(route, "endpoint", None) or getattr(route, "app", None)
+                    walk.opened.setdefault(cast("str", name), {})[path or "/"] = what
                 continue
             inner = getattr(route, "app", None)
             app_of = getattr(route, "_base_app", inner)
             kind = getattr(route, "original_route", route)
-            if isinstance(kind, Mount | Host) and hasattr(app_of, "routes"):
-                if isinstance(app_of, Starlette):
-                    handlers: Any = app_of.exception_handlers
-                    handlers.setdefault(Refused, answer_refusal)
-                if mark_of(inner) is None and mark_of(app_of) is None:
-                    yield from self._routes_without(app_of, public, path)
-            elif mark_of(inner) is None and mark_of(app_of) is None:
+            if mark_of(inner) is not None or mark_of(app_of) is not None:
+                continue
+            if isinstance(kind, Mount | Host) and isinstance(app_of, Starlette | Router):
+                yield from self._routes_without(app_of, walk, path)
+            else:
                 yield f"{path} ({type(kind).__name__})"
 
     def _routes_of(self, app: object) -> Iterable[BaseRoute]:
@@ -324,6 +342,10 @@ class Guard(door.Guard):
 
     def _is_guarded(self, route: BaseRoute) -> bool:
         return mark_of(getattr(route, "endpoint", None)) is not None
+
+    def _needs_none(self, _: BaseRoute) -> bool:
+        """Tell the routes of the framework itself that need no guard."""
+        return False
 
 
 class _OwnRoute(Route):
@@ -334,12 +356,6 @@ class _OwnRoute(Route):
         if self.path.partition("{")[0] not in scope.get("path", ""):
             return Match.NONE, {}
         return super().matches(scope)
-
-
-def is_small(scope: Scope) -> bool:
-    """Tell whether a body is so small that it may be read before the endpoint reads it."""
-    length = dict(scope["headers"]).get(b"content-length", b"")
-    return is_short(length)
 
 
 def _is_function(thing: object) -> bool:
@@ -371,10 +387,11 @@ def _pending_of(scope: Scope) -> Pending:
     return pending
 
 
-def last_of(scope: Scope) -> _Decision | None:
-    """Give what was last decided about a scope."""
-    found: list[tuple[_Decision, _Demand]] = scope.get(DECIDED) or []
-    return found[-1][0] if found else None
+def refusal(scope: Scope, decision: _Decision) -> Refused:
+    """Give what is raised; the application that answers it, a mounted one, too, knows how."""
+    handlers: Any = scope.get("starlette.exception_handlers") or ({},)
+    handlers[0].setdefault(Refused, answer_refusal)
+    return Refused(decision)
 
 
 def response_of(answer: Answer) -> Response:
@@ -443,7 +460,7 @@ class _Doors:
 
     def __init__(self, app: ASGIApp, guard: Guard, root: Starlette, public: frozenset[str]) -> None:
         self._app, self._guard, self._root, self._public = app, guard, root, public
-        self._seen: list[tuple[Sized, int]] = []
+        self._seen: list[tuple[object, list[Any], list[Any]]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -453,16 +470,18 @@ class _Doors:
             await self._app(scope, receive, send)
             return
         self._check()
-        found: list[tuple[_Decision, _Demand]] = []
+        found: list[Decided] = []
         scope[DECIDED] = found
         pending = scope[PENDING] = Pending(self._guard, scope.get(PENDING))
 
         async def sending(message: Message) -> None:
             is_start = message["type"].endswith("response.start")
             if is_start or message["type"] == "websocket.accept":
+                if not pending.is_routed:  # middleware of this application has answered
+                    pending.settle()
                 headers = list(message.get("headers", ()))
                 if found and is_start:
-                    headers = with_headers(headers, found[-1][0])
+                    headers = with_headers(headers, found[-1].decision)
                 headers = with_cookies(headers, message.get("status", 101), pending)
                 message = {**message, "headers": headers}
             await send(message)
@@ -470,16 +489,21 @@ class _Doors:
         await self._app(scope, receive, sending)
 
     def _check(self) -> None:
-        """Look again when routes were added or taken away.
+        """Look again when routes were added, replaced or taken away.
 
         :raises ConfigurationError: one has no guard; nothing is answered then.
         """
-        if self._seen and all(len(table) == count for table, count in self._seen):
+        if self._seen and all(
+            routes == kept and getattr(app, "routes", routes) is routes
+            for app, routes, kept in self._seen
+        ):
             return
-        seen = [(table, len(table)) for table in _tables(self._root)]
-        without = list(self._guard._routes_without(self._root, self._public))
+        seen = [(app, routes, [*routes]) for app, routes in _tables(self._root)]
+        walk = _Walk(self._public)
+        without = list(self._guard._routes_without(self._root, walk))
         if without:
             raise unguarded(without)
+        walk.check()
         self._seen = seen
 
     async def _start(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -496,17 +520,56 @@ class _Doors:
         await self._app(scope, again, send)
 
 
-def _tables(app: object) -> Iterator[Sized]:
+class _Walk:
+    """A look at all routes."""
+
+    def __init__(self, public: frozenset[str]) -> None:
+        self.public = public
+        self.opened: dict[str, dict[str, object]] = {}
+        """What is public by its name: paths, and what answers there."""
+
+    def exempt(self, route: Any) -> None:
+        """Have the answers of a route leave without a decision."""
+        routes = [getattr(route, name, None) for name in ("route", "original_route")]
+        # FastAPI makes another one of it for each router that includes it.
+        context = getattr(route, "_route_context", route)
+        routes += [route, getattr(context, "starlette_route", None)]
+        for own in routes:
+            if isinstance(own, BaseRoute) and not isinstance(vars(own).get("handle"), Exempt):
+                setattr(own, "handle", Exempt(own.handle))  # noqa: B010
+
+    def check(self) -> None:
+        """Look whether a name means several routes: it would open one that nobody thinks of.
+
+        :raises ConfigurationError: one does.
+        """
+        for name, routes in self.opened.items():
+            check_name(name, routes)
+
+
+def _tables(app: object) -> Iterator[tuple[object, list[Any]]]:
     """Give all lists of routes, those of mounted applications and included routers, too."""
-    routes: list[Any] = getattr(app, "routes", [])
-    yield routes
+    if not isinstance(app, Starlette | Router):
+        return
+    routes = app.routes
+    yield app, routes
     # FastAPI's, which come last.
-    yield getattr(getattr(app, "router", app), "_low_priority_routes", ())
+    last = getattr(getattr(app, "router", app), "_low_priority_routes", None)
+    if last is not None:
+        yield None, last
     for route in routes:
         if isinstance(route, Mount | Host):
             yield from _tables(getattr(route, "_base_app", route.app))
         elif hasattr(route, "original_router"):
             yield from _tables(route.original_router)
+
+
+def _named(scope: Scope) -> str:
+    """Name the route that a request has come to."""
+    endpoint = scope.get("endpoint")
+    name = getattr(endpoint, "__qualname__", type(endpoint).__name__)
+    path = f"{scope.get('path', '')!r:.100}"
+    return f"the route {name} for {path}" if endpoint is not None else f"what answers {path}"
 
 
 def _path(route: object) -> str:

@@ -14,7 +14,8 @@ from starlette.websockets import WebSocket  # noqa: TC002 - Starlette reads it
 
 from gatekey import ApiKeys, Sessions, exceptions
 from gatekey.guard.door import field_of, is_short
-from gatekey.starlette import DECIDED, Guard
+from gatekey.guard.leaving import DECIDED
+from gatekey.starlette import Guard
 from gatekey.testing import new_key
 
 

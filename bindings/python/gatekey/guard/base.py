@@ -588,3 +588,17 @@ def unguarded(names: Sequence[str]) -> ConfigurationError:
         f"These routes have no guard: {shown}. Give each `requires(...)`, between its route and "
         "its function, or say that it is public with `public`."
     )
+
+
+def check_name(name: str, routes: Mapping[str, object]) -> None:
+    """Look whether a name of `public` means one thing.
+
+    :param routes: the paths that it opens, and what answers there.
+    :raises ConfigurationError: several functions of different paths have it.
+    """
+    if len({id(one) for one in routes.values()}) > 1:
+        raise ConfigurationError(
+            f"The name {name!r:.80} in `public` is that of several routes: "
+            f"{', '.join(sorted(routes)[:10])}. Give the one that is meant a name of its own, "
+            "`name=...`, or say `public` at the route itself."
+        )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gatekey import aio
-from gatekey._core import HttpTransport
+from gatekey._core import HttpTransport, _Request
 from gatekey.aio.attempt import attempted
 from gatekey.aio.operation import in_threads
 from gatekey.aio.pool import STORES, Pool
@@ -19,7 +19,7 @@ from gatekey.guard.former import found_in
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gatekey._core import _Decision, _Demand, _Request
+    from gatekey._core import _Decision, _Demand
     from gatekey.aio.operation import Carrier
     from gatekey.guard.answer import Answer
     from gatekey.guard.base import Guard
@@ -79,6 +79,12 @@ def carriers(server: ResourceServer | aio.ResourceServer | None) -> Callable[[st
         )
 
     return carrier_of
+
+
+async def refused(guard: Guard, scope: Any, number: int) -> _Decision:
+    """Refuse the request of a scope because of an error of this number."""
+    with Watch(guard, _Request.of_asgi(scope), later) as watch:
+        return watch.noted(guard._core.refuse(number, guard.open_demand()))
 
 
 async def answered(guard: Guard, route: OwnRoute, asked: Asked) -> Answer:

@@ -24,12 +24,23 @@ class Pending:
         :param outer: that of the application which this one is mounted in.
         """
         self._guards: tuple[object, ...] = (guard, *(() if outer is None else outer._guards))
+        self._outer = outer
+        self.is_routed = False
+        """Whether the request has come as far as to a route."""
+        self.is_settled = False
+        """Whether the answer may leave: it was decided about, or needs no decision."""
         self._is_sent = False
         self._cookies: dict[str, tuple[str, bool]] = {}
 
     def knows(self, guard: object) -> bool:
         """Tell whether a guard is installed, here or in an application around."""
         return any(one is guard for one in self._guards)
+
+    def settle(self) -> None:
+        """Say that the answer may leave, from the applications around, too."""
+        self.is_settled = True
+        if self._outer is not None:
+            self._outer.settle()
 
     def check(self) -> None:
         """Look whether cookies can still be set, before a session is started or ended.
