@@ -19,6 +19,8 @@ whole application, of websockets and mounted applications, too.
 from __future__ import annotations
 
 from copy import copy
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from litestar import Request, Response, WebSocket
@@ -30,14 +32,14 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Empty
 
 from gatekey._core import Access, _Request
-from gatekey.aio.pool import STORES
+from gatekey.exceptions import ConfigurationError
 from gatekey.guard import base, forms
 from gatekey.guard.answer import Answer, with_headers
 from gatekey.guard.base import check_name, tokens_of, unguarded
 from gatekey.guard.door import access_of, field_of
 from gatekey.guard.given import names_of
 from gatekey.guard.leaving import DECIDED, Decided, Exit, last_of, note, settle
-from gatekey.guard.loop import answered, decided
+from gatekey.guard.loop import answered, decided, stored
 from gatekey.guard.pending import (
     PENDING,
     Pending,
@@ -50,7 +52,7 @@ from gatekey.guard.routes import Asked
 from gatekey.oauth.options import text
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 
     from litestar import Litestar
     from litestar.config.app import AppConfig
@@ -188,12 +190,14 @@ class Guard(base.Guard):
         :param scopes: what its access tokens grant.
         :param claims: what else they say.
         :param meta: the program's own notes.
+        :raises Refused: the store gives no answer.
         """
         client = request.headers.get("user-agent")
         about = {"scopes": scopes, "claims": claims, "client": client, "meta": meta}
         pending = _pending_of(request.scope)
-        own = _Request.of_asgi(cast("Any", request.scope))
-        decision = await STORES.run(self._log_in, own, subject, **about)
+        decision = await stored(self, request.scope, self._log_in, subject, **about)
+        if not decision.is_allowed:
+            raise Refused(decision)
         pending.add(decision.headers, is_log_in=True)
         return tokens_of(decision)
 
@@ -203,8 +207,7 @@ class Guard(base.Guard):
         :raises Refused: there is none, or the request is not of a page of this service.
         """
         pending = _pending_of(request.scope)
-        own = _Request.of_asgi(cast("Any", request.scope))
-        decision = await STORES.run(self._log_out, own)
+        decision = await stored(self, request.scope, self._log_out)
         if not decision.is_allowed:
             raise Refused(decision)
         pending.add(decision.headers)
@@ -286,6 +289,10 @@ class _Plugin(InitPluginProtocol, ReceiveRoutePlugin):
         app_config.exception_handlers = {**app_config.exception_handlers, Refused: handler}
         app_config.before_send.append(cast("Any", _add_headers))
         app_config.on_startup.append(cast("Any", self._check))
+        cache = app_config.response_cache_config
+        app_config.response_cache_config = replace(
+            cache, cache_response_filter=partial(_may_be_kept, cache.cache_response_filter)
+        )
         app_config.middleware = [self._doors, *app_config.middleware]
         return app_config
 
@@ -298,8 +305,9 @@ class _Plugin(InitPluginProtocol, ReceiveRoutePlugin):
             for at, guard in enumerate(guards):
                 more = guard.guard.requirements(guard.demand)
                 found = _both(found, more) if at else more
-            if found:
-                handler.security = [*(handler.security or ()), *found]
+            told = [*(handler.security or ())]
+            if new := [one for one in found if one not in told]:  # a handler has several paths
+                handler.security = [*told, *new]
 
     def _check(self, app: Litestar) -> None:
         """Look at all handlers, again when there are more.
@@ -311,6 +319,7 @@ class _Plugin(InitPluginProtocol, ReceiveRoutePlugin):
             without = sorted(set(_without(app, self._public)))
             if without:
                 raise unguarded(without)
+            _check_cached(handler for route in routes for handler in _handlers_of(route))
             self._seen = routes
 
     def _doors(self, app: Any) -> Any:
@@ -333,8 +342,7 @@ def _without(app: Litestar, public: frozenset[str]) -> Iterator[str]:
     """Name the handlers that have no guard."""
     opened: dict[str, dict[str, object]] = {}
     for route in app.routes:
-        own: Any = route
-        for handler in getattr(own, "route_handlers", None) or [own.route_handler]:
+        for handler in _handlers_of(route):
             if _guards_of(handler):
                 continue
             if not _needs_none(handler, public):
@@ -343,6 +351,34 @@ def _without(app: Litestar, public: frozenset[str]) -> Iterator[str]:
                 opened.setdefault(handler.name, {})[route.path] = handler.fn
     for name, routes in opened.items():
         check_name(name, routes)
+
+
+def _check_cached(handlers: Iterable[Any]) -> None:
+    """Look whether the answers to one caller are kept for the next.
+
+    :raises ConfigurationError: they are.
+    """
+    shared = sorted(
+        {
+            handler.fn.__name__
+            for handler in handlers
+            if getattr(handler, "cache", False)
+            and handler.cache_key_builder is None
+            and not all(guard.demand.is_public for guard in _guards_of(handler))
+        }
+    )
+    if shared:
+        raise ConfigurationError(
+            f"These handlers have a guard, and a `cache` that is the same for all callers: "
+            f"{', '.join(shared[:10])}. Leave out `cache`, or give each a `cache_key_builder` "
+            "which names the caller."
+        )
+
+
+def _may_be_kept(asked: Callable[[Any, int], bool], scope: Any, status: int) -> bool:
+    """Tell whether an answer may be given to other callers: one that sets cookies may not."""
+    pending: Pending | None = scope.get(PENDING)
+    return not (pending is not None and pending.is_personal) and asked(scope, status)
 
 
 def _needs_none(handler: Any, public: frozenset[str]) -> bool:
@@ -362,6 +398,10 @@ def _no_decorator() -> TypeError:
         "`guards=[auth.requires(...)]` to the handler, as in "
         '`@get("/orders", guards=[auth.requires(...)])`'
     )
+
+
+def _handlers_of(route: Any) -> list[Any]:
+    return getattr(route, "route_handlers", None) or [route.route_handler]
 
 
 def _guards_of(handler: Any) -> list[_Requires]:

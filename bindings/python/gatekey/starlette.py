@@ -28,7 +28,6 @@ from starlette.routing import BaseRoute, Host, Match, Mount, Route, Router
 from starlette.websockets import WebSocket, WebSocketState
 
 from gatekey._core import Access, _Request
-from gatekey.aio.pool import STORES
 from gatekey.exceptions import ConfigurationError
 from gatekey.guard import door, forms
 from gatekey.guard.answer import Answer, cookies_of, with_headers
@@ -36,7 +35,7 @@ from gatekey.guard.base import check_name, mark_of, marked, tokens_of, unguarded
 from gatekey.guard.door import access_of, field_of
 from gatekey.guard.given import app_of, names_of
 from gatekey.guard.leaving import DECIDED, Decided, Exempt, Exit, last_of, note, settle
-from gatekey.guard.loop import answered, decided
+from gatekey.guard.loop import answered, decided, stored
 from gatekey.guard.pending import (
     PENDING,
     Pending,
@@ -163,12 +162,14 @@ class Guard(door.Guard):
         :param scopes: what its access tokens grant.
         :param claims: what else they say.
         :param meta: the program's own notes.
+        :raises Refused: the store gives no answer.
         """
         client = connection.headers.get("user-agent")
         about = {"scopes": scopes, "claims": claims, "client": client, "meta": meta}
         pending = _pending_of(connection.scope)
-        request = _Request.of_asgi(connection.scope)
-        decision = await STORES.run(self._log_in, request, subject, **about)
+        decision = await stored(self, connection.scope, self._log_in, subject, **about)
+        if not decision.is_allowed:
+            raise refusal(connection.scope, decision)
         pending.add(decision.headers, is_log_in=True)
         _set(response, decision)
         return tokens_of(decision)
@@ -179,8 +180,7 @@ class Guard(door.Guard):
         :raises Refused: it is missing, or the request is not of a page of this service.
         """
         pending = _pending_of(connection.scope)
-        request = _Request.of_asgi(connection.scope)
-        decision = await STORES.run(self._log_out, request)
+        decision = await stored(self, connection.scope, self._log_out)
         if not decision.is_allowed:
             raise refusal(connection.scope, decision)
         pending.add(decision.headers)
@@ -452,6 +452,8 @@ def guarded_app(guard: Guard, app: ASGIApp, demand: _Demand) -> ASGIApp:
                 return
         await app(scope, receive, send)
 
+    own: Any = guarding
+    own.app = app  # as middleware has it
     return marked(guarding, demand)
 
 

@@ -87,6 +87,16 @@ async def refused(guard: Guard, scope: Any, number: int) -> _Decision:
         return watch.noted(guard._core.refuse(number, guard.open_demand()))
 
 
+async def stored(
+    guard: Guard, scope: Any, work: Callable[..., _Decision], *args: Any, **about: Any
+) -> _Decision:
+    """Start or end the session of a request; without a store it is refused, as elsewhere."""
+    try:
+        return await STORES.run(work, _Request.of_asgi(scope), *args, **about)
+    except StoreError as error:
+        return await refused(guard, scope, error.number)
+
+
 async def answered(guard: Guard, route: OwnRoute, asked: Asked) -> Answer:
     """Answer a request to a route of the guard's own."""
     return await STORES.run(route.answer, guard, asked)

@@ -29,6 +29,8 @@ class Pending:
         """Whether the request has come as far as to a route."""
         self.is_settled = False
         """Whether the answer may leave: it was decided about, or needs no decision."""
+        self.is_personal = False
+        """Whether the answer is for this caller alone: it sets cookies, or has a form's token."""
         self._is_sent = False
         self._cookies: dict[str, tuple[str, bool]] = {}
 
@@ -55,6 +57,7 @@ class Pending:
 
     def add(self, headers: Iterable[tuple[str, str]], *, is_log_in: bool = False) -> None:
         """Have the answer set these cookies; a later one of the same name counts."""
+        self.is_personal = True
         for name, value in headers:
             if name == "Set-Cookie":
                 self._cookies[value.partition("=")[0]] = value, is_log_in
