@@ -23,7 +23,9 @@ from fastapi import routing as fastapi_routing
 from fastapi.openapi.models import APIKey, HTTPBase
 from fastapi.params import Depends as Dependency
 from fastapi.security.base import SecurityBase
+from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
+from starlette.routing import Host, Mount, Router
 
 from gatekey import starlette
 from gatekey._core import Access
@@ -33,7 +35,6 @@ from gatekey.starlette import Refused
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from starlette.applications import Starlette
     from starlette.routing import BaseRoute
     from typing_extensions import Unpack
 
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from gatekey.guard.base import Demands
 
 __all__ = ["Access", "Guard", "Refused"]
+
+DOCUMENTED = "_gatekey_documented"
+"""The attribute of an application whose document says what is required."""
 
 
 class _Scheme(SecurityBase):
@@ -139,9 +143,7 @@ class Guard(starlette.Guard):
         :param public: names of routes that are public.
         """
         super().install(app, prefix=prefix, public=public)
-        own: Any = app
-        if (make := getattr(own, "openapi", None)) is not None:
-            own.openapi = lambda: _with_requirements(make(), own)
+        _document(app)
 
     def _schemes(self, demand: _Demand) -> list[_Scheme]:
         models: dict[str, Any] = {"http": HTTPBase, "apiKey": APIKey}
@@ -149,6 +151,10 @@ class Guard(starlette.Guard):
             _Scheme(name, models[about["type"]].model_validate(about))
             for name, about in self.schemes(demand).items()
         ]
+
+    def _routes_without(self, app: object, walk: Any, prefix: str = "") -> Iterator[str]:
+        _document(app)
+        return super()._routes_without(app, walk, prefix)
 
     def _routes_of(self, app: object) -> Iterable[BaseRoute]:
         return _effective(app)
@@ -177,19 +183,72 @@ def _guards_of(dependant: Any) -> Iterator[_Requires]:
         yield from _guards_of(inner)
 
 
+def _document(app: Any) -> None:
+    """Have the document of an application, and of those that are mounted, say what is required."""
+    if (make := getattr(app, "openapi", None)) is not None and not getattr(app, DOCUMENTED, False):
+        setattr(app, DOCUMENTED, True)
+        made: list[dict[str, Any]] = []
+
+        def openapi() -> dict[str, Any]:
+            document: dict[str, Any] = make()
+            if not (made and made[0] is document):  # FastAPI keeps it
+                made[:] = [_with_requirements(document, app)]
+            return document
+
+        app.openapi = openapi
+    for route in getattr(app, "routes", ()):
+        if isinstance(route, Mount | Host):
+            inner: Any = getattr(route, "_base_app", route.app)
+            while not isinstance(inner, Starlette | Router) and hasattr(inner, "app"):
+                inner = inner.app
+            if isinstance(inner, Starlette | Router):
+                _document(inner)
+
+
 def _with_requirements(document: dict[str, Any], app: object) -> dict[str, Any]:
     """Say of each operation what it requires: FastAPI has no words for pairs and for nothing."""
+    answered: set[tuple[str, str]] = set()
     for route in _effective(app):
         found: Any = route
-        guards = list(_guards_of(getattr(found, "dependant", None)))
-        # Two guards are two decisions, of which FastAPI itself says as much as it can.
-        if len(guards) != 1:
-            continue
-        operations = document.get("paths", {}).get(found.path_format, {})
+        dependant = getattr(found, "dependant", None)
+        guards = list(_guards_of(dependant))
+        path = getattr(found, "path_format", None) or ""
+        operations = document.get("paths", {}).get(path, {})
         for method in getattr(found, "methods", None) or ():
-            if (operation := operations.get(method.lower())) is not None:
-                operation["security"] = guards[0].guard.requirements(guards[0].demand)
+            if (path, method) in answered:  # another route answers there
+                continue
+            answered.add((path, method))
+            operation = operations.get(method.lower())
+            # Two guards are two decisions, of which FastAPI itself says as much as it can.
+            if operation is not None and len(guards) == 1:
+                own = guards[0].guard.requirements(guards[0].demand)
+                operation["security"] = _beside(own, operation.get("security", []), dependant)
     return document
+
+
+def _beside(
+    own: list[dict[str, list[str]]], told: list[dict[str, list[str]]], dependant: Any
+) -> list[dict[str, list[str]]]:
+    """Say what a guard requires together with the schemes of the program itself."""
+    needed: dict[str, list[str]] = {}
+    found = [*own]
+    for scheme in _schemes_of(dependant):
+        name = scheme.scheme_name
+        scopes = next((each[name] for each in told if name in each), [])
+        if getattr(scheme, "auto_error", True):
+            needed[name] = scopes
+        else:
+            found = [*found, *(one | {name: scopes} for one in own or [{}])]
+            found = found if own else [*found, {}]
+    return [one | needed for one in found or [{}]] if needed else found
+
+
+def _schemes_of(dependant: Any) -> Iterator[SecurityBase]:
+    """Give the schemes of the program's own that a route depends on."""
+    if isinstance(dependant.call, SecurityBase) and not isinstance(dependant.call, _Scheme):
+        yield dependant.call
+    for inner in dependant.dependencies:
+        yield from _schemes_of(inner)
 
 
 def _is_of_fastapi(endpoint: Any) -> bool:

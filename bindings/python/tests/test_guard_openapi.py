@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from guard_doors import OfDrf, OfFastApi, OfLitestar
+import pytest
+from fastapi import Depends, FastAPI
+from fastapi.security import HTTPBasic, OAuth2PasswordBearer
+from guard_doors import OfDrf, OfFastApi, OfLitestar, asgi
 from litestar import Litestar, Router, get
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from openapi_spec_validator import validate
+from starlette import routing
 
+import gatekey.fastapi
 import gatekey.litestar
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 BEARER = {"type": "http", "scheme": "bearer"}
 KEY = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
@@ -181,3 +184,91 @@ def test_one_of_several_scopes_and_pairs(tmp_path: Path) -> None:
     }
     assert document["paths"]["/public"]["get"]["security"] == []
     door.world.close()
+
+
+def security(app: Any, path: str) -> Any:
+    return app.openapi()["paths"][path]["get"].get("security")
+
+
+def test_fastapi_says_what_the_route_that_answers_takes() -> None:
+    auth = gatekey.fastapi.Guard("memory:")
+    app = FastAPI()
+    auth.install(app)
+    for path, demands in {
+        "/hidden-later": [(auth.requires("admin"), True), (auth.public(), False)],
+        "/hidden-first": [(auth.public(), False), (auth.requires("admin"), True)],
+        "/twice": [(auth.requires("read"), True), (auth.requires("other"), True)],
+    }.items():
+        for demand, is_shown in demands:
+            app.get(path, dependencies=[demand], include_in_schema=is_shown)(lambda: "")
+    with pytest.warns(UserWarning, match="Duplicate Operation ID"):
+        app.openapi()
+    for _ in range(2):
+        assert security(app, "/hidden-later") == [{"bearer": ["admin"]}, {"apiKey": ["admin"]}]
+        assert security(app, "/hidden-first") == []
+        assert security(app, "/twice") == [{"bearer": ["read"]}, {"apiKey": ["read"]}]
+
+
+def test_fastapi_keeps_schemes_of_the_program() -> None:
+    auth = gatekey.fastapi.Guard("memory:")
+    app = FastAPI()
+    auth.install(app)
+    needed = Depends(OAuth2PasswordBearer("token"))
+    asked = Depends(HTTPBasic(auto_error=False))
+    key = auth.requires("a", kinds="api_key")
+    for path, dependencies in {
+        "/needed": [key, needed],
+        "/asked": [key, asked],
+        "/open": [auth.public(), needed],
+        "/open-asked": [auth.public(), asked],
+        "/optional": [auth.requires(kinds="api_key", optional=True), needed],
+    }.items():
+        app.get(path, dependencies=dependencies)(lambda: "")
+    validate(app.openapi())
+    guarded: list[dict[str, list[str]]] = [{"bearer": ["a"]}, {"apiKey": ["a"]}]
+    own: dict[str, list[str]] = {"OAuth2PasswordBearer": []}
+    basic: dict[str, list[str]] = {"HTTPBasic": []}
+    for _ in range(2):
+        assert security(app, "/needed") == [one | own for one in guarded]
+        assert security(app, "/asked") == [*guarded, *(one | basic for one in guarded)]
+        assert security(app, "/open") == [own]
+        assert security(app, "/open-asked") == [basic, {}]
+        every: list[dict[str, list[str]]] = [{"bearer": []}, {"apiKey": []}, {}]
+        assert security(app, "/optional") == [one | own for one in every]
+
+
+@pytest.mark.parametrize("how", ["bare", "guarded", "public", "in a router"])
+def test_fastapi_of_a_mounted_application(how: str) -> None:
+    auth = gatekey.fastapi.Guard("memory:", issuer="https://shop.example", cookies=True)
+    app, sub = FastAPI(), FastAPI()
+    auth.install(app)
+    demands: dict[str, Any] = {
+        "/optional": auth.requires(kinds="api_key", optional=True),
+        "/any": auth.requires(kinds="api_key", any_of=["a", "b"]),
+        "/pair": auth.requires(kinds="api_key", pair="session"),
+    }
+    for path, demand in demands.items():
+        sub.get(path, dependencies=[demand])(lambda: "")
+    mounted: Any = sub
+    if how == "in a router":
+        mounted = routing.Router([routing.Mount("/in", sub)])
+    elif how != "bare":
+        mounted = auth.guarded(sub) if how == "guarded" else auth.public(sub)
+    app.mount("/sub", mounted)
+    asgi(app, "GET", "/", [], "192.0.2.7", {})  # it starts
+    assert security(sub, "/optional")[-1] == {}
+    assert {"apiKey": ["b"]} in security(sub, "/any")
+    assert {"apiKey": [], "session": []} in security(sub, "/pair")
+
+
+def test_litestar_of_a_handler_with_two_paths() -> None:
+    auth = gatekey.litestar.Guard("memory:")
+
+    async def handler() -> str:
+        return ""
+
+    route = get(["/a", "/b"], guards=[auth.requires("read")])(handler)
+    app = Litestar([route], plugins=[auth.plugin()])
+    paths = app.openapi_schema.to_schema()["paths"]
+    for path in ("/a", "/b"):
+        assert paths[path]["get"]["security"] == [{"bearer": ["read"]}, {"apiKey": ["read"]}]
