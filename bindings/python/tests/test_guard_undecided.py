@@ -26,6 +26,7 @@ from starlette.responses import (
 )
 from starlette.routing import BaseRoute, Host, Mount, Route, Router, WebSocketRoute
 from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket  # noqa: TC002 - FastAPI reads it
 
 import gatekey.fastapi
 import gatekey.litestar
@@ -264,6 +265,10 @@ def test_a_stream_is_stopped() -> None:
 # ---- what is answered as before ----
 
 
+async def accepting(websocket: WebSocket) -> None:
+    await websocket.accept()
+
+
 class Answers:
     """Middleware that answers one path by itself, and has its own scope."""
 
@@ -302,7 +307,8 @@ def test_fastapi_as_before(wrapped: tuple[Any, ...], tmp_path: Path) -> None:
     middleware = [Middleware(one) for one in wrapped]
     middleware.append(Middleware(CORSMiddleware, allow_origins=["https://b.example"]))
     app, auth = fast_of(
-        ("named", "of own", "of sub", "mounted", "sub-public"), middleware=middleware
+        ("named", "named socket", "of own", "of sub", "mounted", "sub-public"),
+        middleware=middleware,
     )
     own = gatekey.fastapi.Guard("memory:")
     inner = sub_of(own, "of own", middleware=middleware)
@@ -311,6 +317,8 @@ def test_fastapi_as_before(wrapped: tuple[Any, ...], tmp_path: Path) -> None:
     router.get("/x", dependencies=[auth.requires()])(lambda: "x")
     router.mount("/mounted", StaticFiles(directory=tmp_path), name="mounted")
     router.routes.append(Route("/named", plain, name="named"))
+    router.websocket("/ws", name="named socket")(accepting)
+    router.websocket("/ws-guarded", dependencies=[auth.requires()])(accepting)
     app.include_router(router, prefix="/a")
     app.include_router(router, prefix="/b")
     app.mount("/own", inner)
@@ -364,6 +372,10 @@ def test_fastapi_as_before(wrapped: tuple[Any, ...], tmp_path: Path) -> None:
         answer = seen(app, path, key=key)
         assert answer.status == status, (path, answer.body)
     assert seen(app, "/own/x", key=new_key(own)).status == 200
+    for at in ("/a", "/b"):
+        assert opened(app, f"{at}/ws", "") == ["websocket.accept"]
+        assert opened(app, f"{at}/ws-guarded", key) == ["websocket.accept"]
+        assert opened(app, f"{at}/ws-guarded", "") == ["websocket.close"]
     asked = [("Origin", "https://b.example"), ("Access-Control-Request-Method", "GET")]
     for path in ("/a/x", "/own/x", "/sub/x"):
         assert seen(app, path, *asked, method="OPTIONS").status == 200
