@@ -17,10 +17,10 @@
 from __future__ import annotations
 
 from functools import wraps
-from inspect import isclass, iscoroutinefunction
+from inspect import isclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from flask import Blueprint, Flask, Response, after_this_request, current_app, g, request
+from flask import Blueprint, Flask, Response, after_this_request, current_app, request
 from werkzeug.exceptions import HTTPException
 
 from gatekey._core import Access, _Request
@@ -28,6 +28,7 @@ from gatekey.exceptions import ConfigurationError
 from gatekey.guard import door
 from gatekey.guard.answer import NO_STORE, Answer, cookies_of, joined
 from gatekey.guard.base import FORM, mark_of, marked, tokens_of, unguarded
+from gatekey.guard.course import COURSE, Course, is_open, stricter
 from gatekey.guard.door import LONGEST_FORM, access_of
 from gatekey.guard.given import app_of, names_of
 from gatekey.guard.pending import PENDING, Pending, check_guard, installed_twice, not_installed
@@ -36,14 +37,17 @@ from gatekey.guard.routes import Asked
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from typing_extensions import Unpack
+
     from gatekey._core import SessionTokens, _Decision, _Demand
+    from gatekey.guard.base import Demands
     from gatekey.guard.routes import OwnRoute
+
+    _Again = Callable[[int], tuple[_Demand, int]]
 
 T = TypeVar("T")
 EXTENSION = "gatekey"
 """The name in `app.extensions` of the guard that is installed."""
-DECIDED = "_gatekey"
-"""The name in `flask.g` of what was decided about a request."""
 
 __all__ = ["Access", "Guard"]
 
@@ -63,7 +67,7 @@ class Guard(door.Guard):
 
         :raises UsageError: nothing was decided about it.
         """
-        return access_of(g.get(DECIDED))
+        return access_of(_course().decision)
 
     def install(self, app: Flask, *, prefix: str = "/auth", public: Iterable[str] = ()) -> None:
         """Add the guard's own routes, and look at all others.
@@ -84,19 +88,9 @@ class Guard(door.Guard):
         self._app = app
         seen = _Seen(self, app, names)
         seen.check()
-        inner = app.wsgi_app
-
-        def doors(environ: Any, start_response: Any) -> Any:
-            seen.check()
-            pending = environ[PENDING] = Pending(self, environ.get(PENDING))
-
-            def starting(status: str, headers: Any, *more: Any) -> Any:
-                return start_response(status, _leaving(status, headers, pending), *more)
-
-            return inner(environ, starting)
-
         app.extensions[EXTENSION] = self
-        app.wsgi_app = doors  # type: ignore[method-assign]
+        app.dispatch_request = _led(app, names)  # type: ignore[method-assign]
+        app.wsgi_app = _doors(self, app, seen)  # type: ignore[method-assign]
 
     def log_in(
         self,
@@ -114,7 +108,7 @@ class Guard(door.Guard):
         :param meta: the program's own notes.
         """
         pending = _pending()
-        own = _Request.of_wsgi(request.environ)
+        own = request_of()
         client = request.headers.get("User-Agent")
         decision = self._log_in(
             own, subject, scopes=scopes, claims=claims, client=client, meta=meta
@@ -130,7 +124,7 @@ class Guard(door.Guard):
             service: Flask answers the refusal.
         """
         pending = _pending()
-        decision = self._log_out(_Request.of_wsgi(request.environ))
+        decision = self._log_out(request_of())
         if not decision.is_allowed:
             raise HTTPException(response=response_of(Answer.of(decision)))
         pending.add(decision.headers)
@@ -143,21 +137,37 @@ class Guard(door.Guard):
         Only browsers of before 2023 need it, where the form's route is ``public(own_pages=True)``.
         """
         pending = _pending()
-        token, set_cookie = self._core.form_token(_Request.of_wsgi(request.environ))
+        token, set_cookie = self._core.form_token(request_of())
         if set_cookie is not None:
             pending.add([("Set-Cookie", set_cookie)])
             response.headers.add("Set-Cookie", set_cookie)
         return token
 
+    def requires(self, *scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:
+        """Guard a view; see :meth:`gatekey.guard.door.Guard.requires`.
+
+        A guarded view that calls another takes of a key what the dearer one costs.
+        """
+        demand = self.demand(*scopes, **demands)
+        cost = demands.get("cost", 1)
+
+        def again(paid: int) -> tuple[_Demand, int]:
+            left = max(0, cost - paid)
+            more = demands | {"cost": left}
+            return (self.demand(*scopes, **more) if paid else demand), left
+
+        return lambda view: self._guarding(view, demand, again)
+
     # ---- how ----
 
-    def _guarding(self, view: T, demand: _Demand) -> T:
+    def _guarding(self, view: T, demand: _Demand, again: _Again | None = None) -> T:
         if mark_of(view) is not None:
             raise ConfigurationError("A view has two guards; say all that it demands in one.")
         call: Any = view
         if isclass(call):
             own: Any = call
-            own.decorators = [*own.decorators, lambda made: self._guarding(made, demand)]
+            mine = [*own.decorators, lambda made: self._guarding(made, demand, again)]
+            own.decorators = _Of(own, own.decorators, mine) if demand.is_public else mine
             return view
         if not callable(call):
             raise TypeError(f"`requires(...)` guards a function, not {type(view).__name__}")
@@ -166,14 +176,21 @@ class Guard(door.Guard):
         @wraps(call)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             self._check_installed()
-            decision = self._decide(self._request(), demand)
-            setattr(g, DECIDED, decision)
-            if not decision.is_allowed:
-                return response_of(Answer.of(decision))
-            after_this_request(lambda response: _with(response, decision))
-            if iscoroutinefunction(call):
+            course = _course()
+            wanted, cost = (demand, 0) if again is None else again(course.paid)
+            decision = self._decide(self._request(), wanted)
+            before, is_first = course.decision, not course.allowed
+            course.note(decision)
+            try:
+                if not decision.is_allowed:
+                    return response_of(Answer.of(decision))
+                course.paid += cost
+                if is_first:
+                    after_this_request(lambda response: _with(response, course))
                 return current_app.ensure_sync(call)(*args, **kwargs)
-            return call(*args, **kwargs)
+            finally:
+                if not is_first:  # it was called by another view, which goes on
+                    course.decision = before
 
         return cast("T", marked(wrapper, demand))
 
@@ -188,7 +205,7 @@ class Guard(door.Guard):
         field = None
         if self.csrf_form_field and request.mimetype == FORM:
             field = request.form.get(self.csrf_form_field)
-        return _Request.of_wsgi(request.environ, field)
+        return request_of(field)
 
     def _refuse_route(self, view: Callable[..., Any]) -> None:
         """Refuse a decorator above `@app.route`: the route has the function without the guard."""
@@ -207,7 +224,7 @@ class Guard(door.Guard):
             query, cookies = environ.get("QUERY_STRING", ""), environ.get("HTTP_COOKIE", "")
             is_read = route.takes_form and 0 < (request.content_length or 0) <= LONGEST_FORM
             form = request.get_data() if is_read else b""
-            asked = Asked(_Request.of_wsgi(environ), family, query, cookies, form)
+            asked = Asked(request_of(), family, query, cookies, form)
             return response_of(route.answer(self, asked))
 
         marked(view, self.open_demand())
@@ -251,6 +268,78 @@ def _has_static_files(app: Flask) -> bool:
     return app.static_folder is not None and Path(app.static_folder).exists()
 
 
+class _Of:
+    """The decorators of a class that is public: those derived from it must say so themselves."""
+
+    def __init__(self, owner: type, plain: Any, mine: Any) -> None:
+        self._owner, self._plain, self._mine = owner, plain, mine
+
+    def __get__(self, _: object, owner: type) -> Any:
+        return self._mine if owner is self._owner else self._plain
+
+
+def _led(app: Flask, public: frozenset[str]) -> Callable[..., Any]:
+    """Give what calls views, which notes those that are not open to all callers."""
+    inner = app.dispatch_request
+
+    def dispatch_request(*context: Any) -> Any:
+        rule = request.url_rule
+        course: Course | None = request.environ.get(COURSE)
+        if course is not None and rule is not None and rule.endpoint not in public:
+            if not is_open(app.view_functions.get(rule.endpoint)):
+                method = stricter(course.method, request.method)
+                course.led_to(f"{rule.rule} ({rule.endpoint})", method)
+        return inner(*context)
+
+    return dispatch_request
+
+
+def _doors(guard: Guard, app: Flask, seen: _Seen) -> Any:
+    """Give what stands around an application: it looks at what comes, and at what leaves."""
+    inner = app.wsgi_app
+
+    def doors(environ: Any, start_response: Any) -> Iterable[bytes]:
+        seen.check()
+        pending = environ[PENDING] = Pending(guard, environ.get(PENDING))
+        course = environ[COURSE] = Course(environ["REQUEST_METHOD"])
+        instead: list[Iterable[bytes]] = []
+        is_started = False
+
+        def starting(status: str, headers: Any, *more: Any) -> Any:
+            nonlocal is_started
+            is_started = True
+            if course.lacks_decision(int(status[:3])):
+                refused = response_of(course.refused(guard, _Request.of_wsgi(environ)))
+                instead.append(refused(environ, start_response))
+                return lambda _: None  # the answer is not written
+            return start_response(status, _leaving(status, headers, pending), *more)
+
+        body = inner(environ, starting)
+        return body if is_started and not instead else _Body(body, instead)
+
+    return doors
+
+
+class _Body:
+    """The body of an answer, or of what is sent instead; servers close it."""
+
+    def __init__(self, body: Iterable[bytes], instead: list[Iterable[bytes]]) -> None:
+        self._body, self._instead = body, instead
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self._body:  # some start their answer with the first part
+            if self._instead:
+                break
+            yield part
+        for one in self._instead:
+            yield from one
+
+    def close(self) -> None:
+        close = getattr(self._body, "close", None)
+        if close is not None:
+            close()
+
+
 def _has(app: Flask | Blueprint, view: Callable[..., Any]) -> bool:
     if view in app.view_functions.values():
         return True
@@ -264,6 +353,21 @@ def _is_set(cell: Any) -> bool:
         return cell.cell_contents is not None
     except ValueError:
         return False
+
+
+def request_of(field: str | None = None) -> _Request:
+    """Give the request as the server has it, with the CSRF token of a form."""
+    environ = request.environ
+    method = stricter(environ["REQUEST_METHOD"], request.method)
+    if method != environ["REQUEST_METHOD"]:
+        environ = environ | {"REQUEST_METHOD": method}
+    return _Request.of_wsgi(environ, field)
+
+
+def _course() -> Course:
+    """Give what was decided about the request. Without a server nothing is there yet."""
+    course: Course = request.environ.setdefault(COURSE, Course())
+    return course
 
 
 def response_of(answer: Answer) -> Response:
@@ -306,11 +410,18 @@ def _set(response: Response, decision: _Decision) -> None:
         response.headers.add(name, value)
 
 
-def _with(response: Response, decision: _Decision) -> Response:
+def _with(response: Response, course: Course) -> Response:
     """Add what goes with an answer: the names of `Vary` to the application's own, and rates."""
-    for name, value in decision.headers:
-        if name == "Vary":
-            response.headers["Vary"] = joined(response.headers.getlist("Vary"), value)
-        else:
+    last: dict[str, list[str]] = {}
+    for decision in course.allowed:
+        own: dict[str, list[str]] = {}
+        for name, value in decision.headers:
+            if name == "Vary":
+                response.headers["Vary"] = joined(response.headers.getlist("Vary"), value)
+            else:
+                own.setdefault(name, []).append(value)
+        last |= own  # of a view that was called by another: a rate is told once
+    for name, values in last.items():
+        for value in values:
             response.headers.add(name, value)
     return response
