@@ -30,8 +30,10 @@ from gatekey import django
 from gatekey._core import Access
 from gatekey.django import (
     DECIDED,
+    OF,
     GuardMiddleware,
     check_installed,
+    note,
     request_of,
     response_of,
 )
@@ -201,7 +203,7 @@ class Guard(django.Guard):
         return lambda view: self._opened(view, demand)
 
     def _permission(self, demand: _Demand) -> type[GuardPermission]:
-        members = {"guard": self, "demand": demand, MARK: demand}
+        members = {"guard": self, "demand": demand, MARK: demand, OF: self}
         return type("GuardPermission", (GuardPermission,), members)
 
     def decided_for(self, request: Request, view: Any, demand: _Demand) -> Access:
@@ -214,7 +216,7 @@ class Guard(django.Guard):
         if found is None or found[1] is not demand:
             check_installed(own)
             found = self._decide(self._request_of(own), demand), demand
-            setattr(own, DECIDED, found)
+            note(own, *found)
             _with(view, found[0])
         decision = found[0]
         access = decision.access

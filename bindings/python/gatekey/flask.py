@@ -89,7 +89,7 @@ class Guard(door.Guard):
         seen = _Seen(self, app, names)
         seen.check()
         app.extensions[EXTENSION] = self
-        app.dispatch_request = _led(app, names)  # type: ignore[method-assign]
+        app.dispatch_request = _led(self, app, names)  # type: ignore[method-assign]
         app.wsgi_app = _doors(self, app, seen)  # type: ignore[method-assign]
 
     def log_in(
@@ -278,17 +278,18 @@ class _Of:
         return self._mine if owner is self._owner else self._plain
 
 
-def _led(app: Flask, public: frozenset[str]) -> Callable[..., Any]:
+def _led(guard: Guard, app: Flask, public: frozenset[str]) -> Callable[..., Any]:
     """Give what calls views, which notes those that are not open to all callers."""
     inner = app.dispatch_request
 
     def dispatch_request(*context: Any) -> Any:
         rule = request.url_rule
         course: Course | None = request.environ.get(COURSE)
-        if course is not None and rule is not None and rule.endpoint not in public:
-            if not is_open(app.view_functions.get(rule.endpoint)):
+        if course is not None and rule is not None:
+            view = app.view_functions.get(rule.endpoint)
+            if rule.endpoint not in public and not is_open(view):
                 method = stricter(course.method, request.method)
-                course.led_to(f"{rule.rule} ({rule.endpoint})", method)
+                course.led_to(guard, f"{rule.rule} ({rule.endpoint})", method)
         return inner(*context)
 
     return dispatch_request
@@ -309,7 +310,7 @@ def _doors(guard: Guard, app: Flask, seen: _Seen) -> Any:
             nonlocal is_started
             is_started = True
             if course.lacks_decision(int(status[:3])):
-                refused = response_of(course.refused(guard, _Request.of_wsgi(environ)))
+                refused = response_of(course.refused(_Request.of_wsgi(environ)))
                 instead.append(refused(environ, start_response))
                 return lambda _: None  # the answer is not written
             return start_response(status, _leaving(status, headers, pending), *more)

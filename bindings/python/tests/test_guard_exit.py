@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PEER = "192.0.2.7"
+Shop = tuple[gatekey.flask.Guard, Flask]
 
 
 def kept(view: Any) -> Any:
@@ -100,17 +101,18 @@ def test_flask_keeps_no_caller_in_a_context_that_is_shared() -> None:
 
 
 @pytest.fixture
-def flask() -> tuple[Any, Flask]:
+def flask() -> Shop:
     app = Flask("shop", static_folder=None)
     app.testing = True
     return gatekey.flask.Guard("memory:"), app
 
 
-def test_flask_caches_above_the_guard(flask: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_flask_caches_above_the_guard(flask: Shop, caplog: pytest.LogCaptureFixture) -> None:
     auth, app = flask
     app.get("/x")(kept(auth.requires()(lambda: "of " + str(auth.access.subject))))
     app.get("/open", endpoint="open")(kept(auth.public(lambda: "open")))
     auth.install(app)
+    assert auth.api_keys is not None
     issued = auth.api_keys.create(owner="alice")
     own = {"X-API-Key": issued.secret}
     assert get(app, "/x", own).body == b"of alice"
@@ -125,16 +127,16 @@ def test_flask_caches_above_the_guard(flask: Any, caplog: pytest.LogCaptureFixtu
 
 
 def test_flask_answers_that_begin_with_their_first_part(
-    flask: Any, caplog: pytest.LogCaptureFixture
+    flask: Shop,
 ) -> None:
     auth, app = flask
     app.get("/x")(kept(auth.requires()(lambda: "of " + str(auth.access.subject))))
-    inner = app.wsgi_app
+    inner: Any = app.wsgi_app
 
     def lazy(environ: Any, start_response: Any) -> Any:
         yield from inner(environ, start_response)
 
-    app.wsgi_app = lazy
+    app.wsgi_app = lazy  # type: ignore[method-assign]
     auth.install(app)
     for status in (200, 500):
         told: list[str] = []
@@ -147,7 +149,7 @@ def test_flask_answers_that_begin_with_their_first_part(
 
 
 def test_flask_is_silent_where_no_view_has_answered(
-    flask: Any, caplog: pytest.LogCaptureFixture
+    flask: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
     auth, app = flask
 
@@ -210,7 +212,7 @@ def test_flask_files_of_a_folder_that_was_made_later(
     assert get(apps[1], "/static/a.txt").status == 200
 
 
-def test_flask_classes_of_a_public_one(flask: Any) -> None:
+def test_flask_classes_of_a_public_one(flask: Shop) -> None:
     auth, app = flask
 
     @auth.public
@@ -235,12 +237,12 @@ def test_flask_classes_of_a_public_one(flask: Any) -> None:
     assert [get(app, path).status for path in ("/open", "/derived")] == [200, 401]
 
 
-def test_flask_views_that_call_others(flask: Any) -> None:
+def test_flask_views_that_call_others(flask: Shop) -> None:
     auth, app = flask
     seen: list[Any] = []
     app.get("/inner")(inner := auth.requires(cost=3)(lambda: "inner"))
     app.get("/open", endpoint="open")(opened := auth.public(lambda: "open"))
-    app.get("/scope", endpoint="scope")(narrow := auth.requires("write")(lambda: "secret"))
+    narrow: Any = auth.requires("write")(lambda: "secret")
 
     @app.get("/outer")
     @auth.requires()
@@ -261,10 +263,10 @@ def test_flask_views_that_call_others(flask: Any) -> None:
 def test_flask_a_method_that_was_changed(tmp_path: Path) -> None:
     door = OfFlask(tmp_path)
 
-    @door.app.before_request
     def changed() -> None:
         request.method = request.args.get("_method", request.method)
 
+    door.app.before_request(changed)
     jar = log_in(door.guard, scopes=["orders:read"])
     for sent, now in (("GET", "DELETE"), ("POST", "GET"), ("OPTIONS", "POST")):
         answer = door.call(

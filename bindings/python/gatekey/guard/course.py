@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 COURSE = "gatekey.course"
 """The name of a request's own in WSGI environments and of others."""
 NEEDS = {"OPTIONS": 0, "GET": 1, "HEAD": 1}
-"""Methods that a guard lets pass without a token, and OPTIONS, which may only ask before a request."""
+"""How much methods need of a guard; others change something. OPTIONS may ask before a request."""
 
 
 class Course:
@@ -37,12 +37,13 @@ class Course:
         """All that let the request in: an answer has the headers of each."""
         self.paid = 0
         """What was taken of the rate and credits of an API key."""
-        self._route: str | None = None
+        self._guard: Guard | None = None
+        self._route = ""
         self._is_decided = False
 
-    def led_to(self, route: str, method: str) -> None:
+    def led_to(self, guard: Guard, route: str, method: str) -> None:
         """Note that a view is called which is not open to all callers, and by which method."""
-        self._route, self.method = route, method
+        self._guard, self._route, self.method = guard, route, method
 
     def note(self, decision: _Decision) -> None:
         """Note what was decided."""
@@ -52,11 +53,12 @@ class Course:
 
     def lacks_decision(self, status: int) -> bool:
         """Tell whether an answer succeeds of a view with a guard that has not decided."""
-        led = self._route is not None and not self._is_decided
+        led = self._guard is not None and not self._is_decided
         return led and 200 <= status < 300 and self.method != "OPTIONS"
 
-    def refused(self, guard: Guard, request: _Request) -> Answer:
+    def refused(self, request: _Request) -> Answer:
         """Answer instead of the view, and say so in the log."""
+        guard: Any = self._guard
         LOG.error(
             "%s was answered, and no guard has decided about it: the answer was not sent. Has it a "
             "decorator above its guard, such as a cache, or a method that replaces the one with "

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 from urllib.parse import parse_qsl
 
-from gatekey.exceptions import UsageError
+from gatekey.exceptions import StoreError, UsageError
 from gatekey.guard import base
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from gatekey._core import Access, _Decision, _Demand
+    from gatekey._core import Access, _Decision, _Demand, _Request
     from gatekey.guard.base import Demands
 
 T = TypeVar("T")
@@ -64,6 +64,13 @@ class Guard(base.Guard, ABC):
     def _opened(self, route: T, demand: _Demand) -> T:
         """Guard what is open to all callers."""
         return self._guarding(route, demand)
+
+    def _begun(self, request: _Request, subject: str, **about: Any) -> _Decision:
+        """Start a session, or refuse: without its store a service cannot."""
+        try:
+            return self._log_in(request, subject, **about)
+        except StoreError as error:
+            return self._refused(request, error.number)
 
     @abstractmethod
     def _guarding(self, route: T, demand: _Demand) -> T:
