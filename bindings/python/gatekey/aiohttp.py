@@ -17,9 +17,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import wraps
 from inspect import isclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -29,11 +31,12 @@ from gatekey.aio.pool import STORES
 from gatekey.exceptions import ConfigurationError
 from gatekey.guard import door
 from gatekey.guard.answer import Answer, cookies_of, joined
-from gatekey.guard.base import FORM, mark_of, marked, tokens_of, unguarded
+from gatekey.guard.base import FORM, MARK, mark_of, marked, tokens_of, unguarded
+from gatekey.guard.course import Course, is_open, named_twice, own_mark_of, stricter
 from gatekey.guard.door import access_of, field_of, is_short
 from gatekey.guard.given import app_of, names_of
 from gatekey.guard.loop import answered, decided
-from gatekey.guard.pending import PENDING, Pending, check_guard, installed_twice, not_installed
+from gatekey.guard.pending import Pending, check_guard, installed_twice, not_installed
 from gatekey.guard.routes import Asked
 
 if TYPE_CHECKING:
@@ -43,17 +46,11 @@ if TYPE_CHECKING:
     from gatekey.guard.routes import OwnRoute
 
 T = TypeVar("T")
-_Key: Any = getattr(web, "RequestKey", None)
-DECIDED: Any = "gatekey" if _Key is None else _Key("gatekey", object)
-"""The key of a request under which is what was decided about it."""
-TO_SET: Any = PENDING if _Key is None else _Key(PENDING, Pending)
-"""The one under which is what the answer must set."""
-
 __all__ = ["Access", "Guard", "Refused"]
 
 
 class Refused(web.HTTPException):
-    """A log-out was refused; aiohttp answers it as any of its own exceptions."""
+    """A log-out was refused, or a log-in had no store; aiohttp answers it as its own exceptions."""
 
     def __init__(self, decision: _Decision) -> None:
         """Take what was decided."""
@@ -75,7 +72,7 @@ class Guard(door.Guard):
 
         :raises UsageError: nothing was decided about it.
         """
-        return access_of(request.get(DECIDED))
+        return access_of(_kept_of(request).course.decision)
 
     def install(
         self, app: web.Application, *, prefix: str = "/auth", public: Iterable[str] = ()
@@ -94,17 +91,10 @@ class Guard(door.Guard):
         for route in self.own_routes(prefix):
             app.router.add_route(route.method, route.path, self._own(route), name=route.name)
 
-        async def start(_: web.Application) -> None:
-            without = [
-                f"{route.resource.canonical if route.resource else ''} ({route.method})"
-                for route in app.router.routes()
-                if mark_of(route.handler) is None and route.name not in names
-            ]
-            if without:
-                raise unguarded(without)
-
-        app.on_startup.insert(0, start)
+        doors = _Doors(self, app, names)
+        app.on_startup.insert(0, doors.start)
         app.on_response_prepare.append(_AddHeaders(self))
+        app.middlewares.insert(0, doors.leaving)
 
     async def log_in(
         self,
@@ -121,11 +111,14 @@ class Guard(door.Guard):
         :param scopes: what its access tokens grant.
         :param claims: what else they say.
         :param meta: the program's own notes.
+        :raises Refused: the store is out of reach: aiohttp answers that.
         """
         client = request.headers.get("User-Agent")
         about = {"scopes": scopes, "claims": claims, "client": client, "meta": meta}
         pending = _pending_of(request)
-        decision = await STORES.run(self._log_in, request_of(request), subject, **about)
+        decision = await STORES.run(self._begun, request_of(request), subject, **about)
+        if not decision.is_allowed:
+            raise Refused(decision)
         pending.add(decision.headers, is_log_in=True)
         _set(response, decision)
         return tokens_of(decision)
@@ -162,7 +155,7 @@ class Guard(door.Guard):
 
     def _guarding(self, handler: T, demand: _Demand) -> T:
         call: Any = handler
-        if mark_of(call) is not None:
+        if (vars(call).get(MARK) if isclass(call) else mark_of(call)) is not None:
             raise ConfigurationError("A handler has two guards; say all that it demands in one.")
         if not callable(call) or (isclass(call) and not issubclass(call, web.View)):
             name = call.__name__ if isclass(call) else type(call).__name__
@@ -197,7 +190,7 @@ class Guard(door.Guard):
     async def _refusal(self, request: web.Request, demand: _Demand) -> web.Response | None:
         _check_installed(request, self)
         decision = await decided(self, request_of(request, await self._field(request)), demand)
-        request[DECIDED] = decision
+        _kept_of(request).course.note(decision)
         return None if decision.is_allowed else response_of(Answer.of(decision))
 
     async def _field(self, request: web.Request) -> str | None:
@@ -228,7 +221,7 @@ def request_of(request: web.Request, csrf_field: str | None = None) -> _Request:
     """Give a request as the server has it, with the CSRF token of a form."""
     return _Request.of_asgi(
         {
-            "method": request.method,
+            "method": stricter(_kept_of(request).course.method, request.method),
             "path": request.path,
             "headers": request.raw_headers,
             "client": (request.remote, None) if request.remote else None,
@@ -266,9 +259,7 @@ def _pending_of(request: web.Request) -> Pending:
     :raises UsageError: it has begun, or no guard is installed.
     """
     _check_installed(request)
-    pending: Pending | None = request.get(TO_SET)
-    if pending is None:
-        pending = request[TO_SET] = Pending()
+    pending = _kept_of(request).pending
     pending.check()
     return pending
 
@@ -290,17 +281,102 @@ class _AddHeaders:
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Add what goes with an answer: the names of `Vary` to the application's own, and rates."""
-    pending: Pending | None = request.get(TO_SET)
-    if pending is None:
-        pending = request[TO_SET] = Pending()
-    added = pending.leaving(response.status, response.headers.getall("Set-Cookie", []))
+    kept = _kept_of(request)
+    if kept.course.lacks_decision(response.status):  # its handler writes it part by part
+        kept.course.refused(request_of(request))
+        vars(request.writer)["chunked"] = False  # which aiohttp's own answer is not
+        raise ConfigurationError("No guard has decided about this request: nothing is sent.")
+    added = kept.pending.leaving(response.status, response.headers.getall("Set-Cookie", []))
     if added is not None:
         response.headers["Cache-Control"] = "no-store"
         for value in added:
             response.headers.add("Set-Cookie", value)
-    decision: _Decision | None = request.get(DECIDED)
-    for name, value in () if decision is None else decision.headers:
-        if name == "Vary":
-            response.headers["Vary"] = joined(response.headers.getall("Vary", []), value)
-        elif decision is not None and decision.is_allowed:
-            response.headers.add(name, value)
+    vary, others = kept.course.headers()
+    for names in vary:
+        response.headers["Vary"] = joined(response.headers.getall("Vary", []), names)
+    for name, value in others:
+        response.headers.add(name, value)
+
+
+class _Doors:
+    """What an application has around its handlers, and inside of its own middleware."""
+
+    def __init__(self, guard: Guard, app: web.Application, public: frozenset[str]) -> None:
+        self._guard, self._app, self._public = guard, app, public
+        self._is_inside = False
+
+    async def start(self, _: web.Application) -> None:
+        """Look at all routes.
+
+        :raises ConfigurationError: one has no guard, or a name is that of several.
+        """
+        without: list[str] = []
+        named: dict[str, dict[int, str]] = {}
+        for route in self._app.router.routes():
+            where = route.resource.canonical if route.resource else ""
+            if own_mark_of(route.handler) is not None:
+                continue
+            if route.name is None or route.name not in self._public:
+                without.append(f"{where} ({route.method})")
+            else:
+                named.setdefault(route.name, {})[id(route.resource)] = where
+        if without:
+            raise unguarded(without)
+        for name, places in named.items():
+            if len(places) > 1:
+                raise named_twice(name, places.values())
+        if not self._app.middlewares.frozen:  # that of an application which is mounted is
+            self._app.middlewares.append(self.entering)
+            self._is_inside = True
+
+    @web.middleware
+    async def leaving(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        """Look at the answer, the last before it is sent."""
+        course = _kept_of(request).course
+        if not self._is_inside:
+            self._led(request)
+        try:
+            response: web.StreamResponse = await handler(request)
+        except web.HTTPException as error:
+            if not course.lacks_decision(error.status):
+                raise
+            response = error
+        if response.prepared or not course.lacks_decision(response.status):
+            return response
+        return response_of(course.refused(request_of(request)))
+
+    @web.middleware
+    async def entering(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        """Note which handler is called, after all middleware has let the request through."""
+        self._led(request)
+        response: web.StreamResponse = await handler(request)
+        return response
+
+    def _led(self, request: web.Request) -> None:
+        route, course = request.match_info.route, _kept_of(request).course
+        if request.match_info.http_exception is not None:  # there is no such route
+            return
+        if route.name in self._public or is_open(route.handler):
+            return
+        where = route.resource.canonical if route.resource else ""
+        method = stricter(course.method, request.method)
+        course.led_to(self._guard, f"{where} ({route.method})", method)
+
+
+@dataclass
+class _Kept:
+    """What is kept of a request."""
+
+    course: Course
+    pending: Pending = field(default_factory=Pending)
+
+
+_KEPT: WeakKeyDictionary[Any, _Kept] = WeakKeyDictionary()
+
+
+def _kept_of(request: web.Request) -> _Kept:
+    """Give what is kept of a request and its clones: they have one writer, of their own."""
+    kept = _KEPT.get(request.writer)
+    if kept is None:
+        kept = _KEPT[request.writer] = _Kept(Course(request.method))
+    return kept

@@ -106,13 +106,14 @@ class Guard(door.Guard):
         :param scopes: what its access tokens grant.
         :param claims: what else they say.
         :param meta: the program's own notes.
+        :raises HTTPException: the store is out of reach: Flask answers that.
         """
         pending = _pending()
         own = request_of()
         client = request.headers.get("User-Agent")
-        decision = self._log_in(
-            own, subject, scopes=scopes, claims=claims, client=client, meta=meta
-        )
+        decision = self._begun(own, subject, scopes=scopes, claims=claims, client=client, meta=meta)
+        if not decision.is_allowed:
+            raise HTTPException(response=response_of(Answer.of(decision)))
         pending.add(decision.headers, is_log_in=True)
         _set(response, decision)
         return tokens_of(decision)
@@ -413,16 +414,9 @@ def _set(response: Response, decision: _Decision) -> None:
 
 def _with(response: Response, course: Course) -> Response:
     """Add what goes with an answer: the names of `Vary` to the application's own, and rates."""
-    last: dict[str, list[str]] = {}
-    for decision in course.allowed:
-        own: dict[str, list[str]] = {}
-        for name, value in decision.headers:
-            if name == "Vary":
-                response.headers["Vary"] = joined(response.headers.getlist("Vary"), value)
-            else:
-                own.setdefault(name, []).append(value)
-        last |= own  # of a view that was called by another: a rate is told once
-    for name, values in last.items():
-        for value in values:
-            response.headers.add(name, value)
+    vary, others = course.headers()
+    for names in vary:
+        response.headers["Vary"] = joined(response.headers.getlist("Vary"), names)
+    for name, value in others:
+        response.headers.add(name, value)
     return response

@@ -240,8 +240,9 @@ def test_flask_classes_of_a_public_one(flask: Shop) -> None:
 def test_flask_views_that_call_others(flask: Shop) -> None:
     auth, app = flask
     seen: list[Any] = []
-    app.get("/inner")(inner := auth.requires(cost=3)(lambda: "inner"))
-    app.get("/open", endpoint="open")(opened := auth.public(lambda: "open"))
+    inner: Any = auth.requires(cost=3)(lambda: "inner")
+    app.get("/inner")(inner)
+    opened: Any = auth.public(lambda: "open")
     narrow: Any = auth.requires("write")(lambda: "secret")
 
     @app.get("/outer")

@@ -51,6 +51,23 @@ class Course:
         if decision.is_allowed:
             self.allowed.append(decision)
 
+    def headers(self) -> tuple[list[str], list[tuple[str, str]]]:
+        """Give what goes with an answer: the names of `Vary`, and all else, such as rates.
+
+        Of a view that another one has called the rates are those that count now.
+        """
+        vary: list[str] = []
+        last: dict[str, list[tuple[str, str]]] = {}
+        for decision in self.allowed:
+            own: dict[str, list[tuple[str, str]]] = {}
+            for name, value in decision.headers:
+                if name == "Vary":
+                    vary.append(value)
+                else:
+                    own.setdefault(name, []).append((name, value))
+            last |= own
+        return vary, [pair for pairs in last.values() for pair in pairs]
+
     def lacks_decision(self, status: int) -> bool:
         """Tell whether an answer succeeds of a view with a guard that has not decided."""
         led = self._guard is not None and not self._is_decided
