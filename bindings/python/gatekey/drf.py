@@ -37,10 +37,10 @@ from gatekey.django import (
     request_of,
     response_of,
 )
-from gatekey.exceptions import ConfigurationError, InactiveTokenError
+from gatekey.exceptions import ConfigurationError, InactiveTokenError, SeveralCredentialsError
 from gatekey.guard.answer import Answer, joined
 from gatekey.guard.base import MARK, mark_of
-from gatekey.oauth.options import of_type
+from gatekey.guard.hooks import check_function, not_awaited
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -131,9 +131,13 @@ class GuardPermission(BasePermission):
     def has_permission(self, request: Request, view: Any) -> Any:
         """Decide, unless the authentication has.
 
-        :raises Refused: the request is refused.
+        :raises Refused: the request is refused; so is one with another credential besides, by
+            which another authentication class has found a user.
         """
         access = self.guard.decided_for(request, view, self.demand)
+        by: Any = request.successful_authenticator
+        if by is not None and not isinstance(by, GuardAuthentication) and not access.is_anonymous:
+            raise self.guard.several(request, view)
         if request.auth is None and not access.is_anonymous:
             request.user = self.guard.known_user(request, view, access)
             request.auth = access
@@ -149,10 +153,11 @@ class Guard(django.Guard):
         """Take the options of :class:`gatekey.guard.Guard`.
 
         :param user: finds ``request.user`` by who calls; a :class:`Caller` unless given. A request
-            whose user is ``None`` is refused: one who is gone, or not active any more.
+            whose user is ``None``, or anonymous, is refused: one who is gone, or not active any
+            more. It is no ``async`` function.
         """
-        if user is not None and not callable(user):
-            raise of_type(user, "user", "a function")
+        if user is not None:
+            check_function(user, "user")
         super().__init__(*args, **options)
         self.user_of: Callable[[Access], Any] = user or Caller
         self.authentication: type[GuardAuthentication] = type(
@@ -224,13 +229,18 @@ class Guard(django.Guard):
             raise self._refusal(view, decision)
         return access
 
+    def several(self, request: Request, view: Any) -> Refused:
+        """Refuse two credentials: a class before the guard's has found a user by one of its own."""
+        own = request_of(request._request)
+        return self._refusal(view, self._refused(own, SeveralCredentialsError.number))
+
     def known_user(self, request: Request, view: Any, access: Access) -> Any:
         """Find the user of a caller.
 
         :raises Refused: there is none.
         """
-        user = self.user_of(access)
-        if user is None:
+        user = not_awaited(self.user_of(access), "user")
+        if not user or getattr(user, "is_anonymous", False) is True:
             own = request_of(request._request)
             raise self._refusal(view, self._refused(own, InactiveTokenError.number))
         return user

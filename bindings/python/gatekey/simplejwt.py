@@ -28,6 +28,7 @@ from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.models import update_last_login
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.urls import path as url_path
+from django.views.decorators.debug import sensitive_post_parameters
 from rest_framework import serializers, status
 from rest_framework.exceptions import APIException, AuthenticationFailed
 from rest_framework.response import Response
@@ -43,8 +44,10 @@ from gatekey.exceptions import (
     StoreError,
     TokenReuseError,
 )
+from gatekey.guard.answer import NO_STORE
 from gatekey.guard.base import tokens_of
 from gatekey.guard.former import FormerTokens
+from gatekey.guard.hooks import check_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -89,6 +92,8 @@ def former_tokens(*, until: _Moment, scopes: _Scopes | None = None) -> FormerTok
     :raises ConfigurationError: the settings do not tell access tokens from refresh tokens, or the
         keys are fetched from an address.
     """
+    if scopes is not None:
+        check_function(scopes, "scopes")
     setting = _settings()
     kind = setting["TOKEN_TYPE_CLAIM"]
     if kind is None or setting["JWK_URL"]:
@@ -144,6 +149,8 @@ def urls(
     :param limits: names and rates of log-ins for each address, such as ``{"log-in": "5/min"}``.
     :raises ConfigurationError: the guard has no sessions.
     """
+    if scopes is not None:
+        check_function(scopes, "scopes")
     if guard.sessions is None:
         raise ConfigurationError("The routes of tokens need sessions: give the guard an `issuer`.")
     at = prefix.strip("/")
@@ -157,7 +164,8 @@ def urls(
         demand = guard.public(limits=limits if view is _Obtain else None)
         members = {"guard": guard, "scopes": scopes and staticmethod(scopes)}
         own: Any = type(view.__name__, (view,), {**members, "permission_classes": [demand]})
-        found.append(url_path(f"{at}/{below}", own.as_view(), name=name))
+        shown = sensitive_post_parameters()(own.as_view())
+        found.append(url_path(f"{at}/{below}", shown, name=name))
     return found
 
 
@@ -176,6 +184,13 @@ class Unavailable(APIException):
     default_detail = "The service is out of reach for now."
 
 
+class _Hidden(dict[str, Any]):
+    """Passwords, tokens or keys: pages about errors show variables."""
+
+    def __repr__(self) -> str:
+        return "<redacted>"
+
+
 class _View(APIView, ABC):
     """What the four have in common."""
 
@@ -190,11 +205,10 @@ class _View(APIView, ABC):
         return 'Bearer realm="api"'
 
     def post(self, request: Request) -> Response:
-        """Answer."""
-        read = self.serializer(data=request.data)
-        read.is_valid(raise_exception=True)
+        """Answer. No page about an error shows what clients have sent."""
+        given = self._given(request)
         try:
-            return Response(self.answer(request, read.validated_data))
+            return Response(self.answer(request, given), headers=dict([NO_STORE]))
         except (TokenReuseError, SessionEndedError) as error:
             raise InvalidToken("Token is blacklisted") from error
         except SessionExpiredError as error:
@@ -203,6 +217,11 @@ class _View(APIView, ABC):
             raise InvalidToken("Token is invalid") from error
         except StoreError as error:
             raise Unavailable from error
+
+    def _given(self, request: Request) -> _Hidden:
+        read = self.serializer(data=request.data)
+        read.is_valid(raise_exception=True)
+        return _Hidden(read.validated_data)
 
     @abstractmethod
     def answer(self, request: Request, given: Mapping[str, str]) -> dict[str, str]:
@@ -284,13 +303,12 @@ class _Verify(_View):
     serializer = _AnyToken
 
     def answer(self, request: Request, given: Mapping[str, str]) -> dict[str, str]:  # noqa: ARG002
-        sent = b"Bearer " + given["token"].encode()
-        scope = {"method": "GET", "path": "/", "headers": [(b"authorization", sent)]}
         demand = self.guard.demand(kinds=["session", "jwt", "opaque"])
-        decision = self.guard._decide(_Request.of_asgi(scope), demand)
+        decision = self.guard._decide(_bearer(given["token"]), demand)
         if decision.status >= status.HTTP_500_INTERNAL_SERVER_ERROR:
             raise Unavailable
-        if not decision.is_allowed:
+        access = decision.access
+        if access is None or not self.guard.user_of(access):
             raise InvalidToken("Token is invalid")
         return {}
 
@@ -316,8 +334,13 @@ def _request(request: Request) -> _Request:
     return request_of(request._request)
 
 
-def _settings() -> dict[str, Any]:
-    return {**DEFAULTS, **(getattr(settings, "SIMPLE_JWT", None) or {})}
+def _bearer(token: str) -> _Request:
+    headers = [(b"authorization", b"Bearer " + token.encode())]
+    return _Request.of_asgi({"method": "GET", "path": "/", "headers": headers})
+
+
+def _settings() -> _Hidden:
+    return _Hidden({**DEFAULTS, **(getattr(settings, "SIMPLE_JWT", None) or {})})
 
 
 def _key(setting: Mapping[str, Any]) -> Key:

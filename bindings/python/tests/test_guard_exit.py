@@ -5,16 +5,22 @@ from __future__ import annotations
 import logging
 import threading
 from contextvars import copy_context
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask, Response, abort, redirect, request
 from flask.views import MethodView
 from guard_doors import OfFlask, Seen, wsgi
+from guard_world import OWN, lose_store
 
 import gatekey.flask
+from gatekey import Key, Signer
+from gatekey._core import _Request
 from gatekey.exceptions import ConfigurationError, UsageError
+from gatekey.guard import FormerTokens, Guard
+from gatekey.guard.answer import Answer
+from gatekey.guard.routes import Asked
 from gatekey.testing import log_in, new_key
 
 if TYPE_CHECKING:
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PEER = "192.0.2.7"
+SECRET = Key.from_secret("kq8Zr1ptTgq0Yw3nBc7LmXv5Jd2Hs9Ua4Eo6", "HS256")
 Shop = tuple[gatekey.flask.Guard, Flask]
 
 
@@ -278,3 +285,80 @@ def test_flask_a_method_that_was_changed(tmp_path: Path) -> None:
         )
         assert (answer.status, answer.json["code"]) == (403, "access_denied"), (sent, now)
     door.world.close()
+
+
+def test_flask_log_ins_without_a_store(tmp_path: Path) -> None:
+    door = OfFlask(tmp_path)
+    lose_store(door.world, [])
+    lost = door.call("POST", "/log-in", [("Origin", OWN)])
+    assert (lost.status, lost.one("cache-control")) == (503, "no-store")
+    assert not lost.all("set-cookie")
+    door.world.close()
+
+
+# ---- of all ----
+
+
+async def later(*_: object) -> list[str]:
+    return ["admin"]
+
+
+@pytest.mark.parametrize("look_up", [None, 5, "admin", later, partial(later)])
+def test_former_tokens_are_looked_up_by_a_function(look_up: Any) -> None:
+    with pytest.raises(TypeError, match="`look_up` must be a"):
+        FormerTokens(
+            SECRET, user_claim="sub", claims={"type": "access"}, until=2**33, look_up=look_up
+        )
+
+
+@pytest.mark.parametrize(
+    ("found", "granted"),
+    [
+        (None, None),
+        ("admin", ["admin"]),
+        (["a", "b"], ["a", "b"]),
+        (iter(["a"]), ["a"]),
+        ({"admin": True}, TypeError),
+        (b"admin", TypeError),
+        (True, TypeError),
+        (False, TypeError),
+        (0, TypeError),
+        ([5], TypeError),
+        ("later", TypeError),
+    ],
+)
+def test_former_tokens_grant_scopes_and_not_letters(found: Any, granted: Any) -> None:
+    def look_up(*_: object) -> Any:
+        return later() if found == "later" else found
+
+    claims = {"type": "access"}
+    former = FormerTokens(SECRET, user_claim="sub", claims=claims, until=2**33, look_up=look_up)
+    auth = Guard("memory:", former=former)
+    signer = Signer(SECRET, ttl=60, typ="JWT")
+    token = signer.sign({"sub": "7", "type": "access"})
+    headers = [(b"authorization", b"Bearer " + token.encode())]
+    sent = _Request.of_asgi({"method": "GET", "path": "/", "headers": headers})
+    if granted is TypeError:
+        with pytest.raises(TypeError, match="`look_up`"):
+            auth._decide(sent, auth.demand())
+        return
+    access = auth._decide(sent, auth.demand()).access
+    assert (None if access is None else list(access.scopes)) == granted
+
+
+def test_what_is_kept_of_requests_and_answers_shows_no_secret() -> None:
+    auth = Guard("memory:", issuer=OWN, cookies=True, csrf_secret="x" * 32)
+    decision = auth.start_session("alice")
+    answer = Answer.of(decision)
+    assert decision.tokens is not None
+    asked = Asked(
+        _Request.of_asgi({"method": "GET", "path": "/", "headers": []}),
+        query="code=s3cret",
+        cookies="a=s3cret",
+        form=b"code=s3cret",
+    )
+    assert asked.callback == "code=s3cret"
+    shown = repr((asked, answer, Answer.json({"token": "s3cret"})))
+    assert "s3cret" not in shown
+    assert decision.tokens.refresh_token not in shown
+    assert "Set-Cookie" not in shown

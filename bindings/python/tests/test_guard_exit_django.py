@@ -359,3 +359,56 @@ def test_drf_views_that_skip_the_guard(drf: Any, caplog: pytest.LogCaptureFixtur
         for path in good:
             assert drf.call("GET", "/" + path, headers).status == 200
     assert not alarms(caplog)
+
+
+def test_drf_a_second_credential(drf: Any) -> None:
+    """Another class has found a user before: whose answer would it be?"""
+    from rest_framework.authentication import BaseAuthentication
+    from rest_framework.response import Response
+    from rest_framework.views import APIView
+
+    class Bob:
+        is_authenticated = True
+
+    class ByName(BaseAuthentication):  # type: ignore[misc]
+        def authenticate(self, request: Any) -> Any:
+            return (Bob(), None) if "HTTP_X_NAME" in request.META else None
+
+    def get(view: Any, request: Any) -> Response:  # noqa: ARG001
+        return Response({"user": str(getattr(request.user, "pk", "bob"))})
+
+    def made(*classes: Any, **demands: Any) -> Any:
+        permission = drf.guard.requires(**demands)
+        own = {"authentication_classes": classes, "permission_classes": [permission], "get": get}
+        return type("Own", (APIView,), own).as_view()  # type: ignore[attr-defined]
+
+    first, second = (ByName, drf.guard.authentication), (drf.guard.authentication, ByName)
+    views = {"a": made(*first), "b": made(*second), "c": made(*first, optional=True)}
+    start(drf, views)
+    key, other = drf.world.key(), [("X-Name", "bob")]
+    for path in views:
+        assert drf.call("GET", "/" + path, key).json == {"user": "acme"}
+    both = [drf.call("GET", "/" + path, key + other) for path in views]
+    assert [answer.status for answer in both] == [400, 200, 400]
+    assert both[0].json["code"] == "several_credentials"
+    assert both[1].json == {"user": "acme"}
+    assert drf.call("GET", "/c", other).json == {"user": "bob"}
+
+
+@pytest.mark.parametrize("found", [None, False, 0, "", "anonymous", "coroutine"])
+def test_drf_users_who_are_nobody(tmp_path: Path, found: Any) -> None:
+    from django.contrib.auth.models import AnonymousUser
+
+    async def later() -> str:
+        return "alice"
+
+    made = {"anonymous": AnonymousUser, "coroutine": later}.get(found, lambda: found)
+    drf = OfDrf(tmp_path, user=lambda _: made())
+    answer = drf.call("GET", "/any", drf.world.key())
+    if found != "coroutine":
+        assert (answer.status, answer.json["code"]) == (401, "invalid_token")
+    else:
+        assert answer.status == 500
+    with pytest.raises(TypeError, match="`user` must be a plain function"):
+        type(drf.guard)("memory:", user=later)
+    drf.world.close()

@@ -440,3 +440,49 @@ def test_the_store_is_gone(shop: Door, alice: Any) -> None:
         assert (seen.status, set(seen.json)) == (503, {"detail"}), path
     # A token of simplejwt's that nothing is asked about but its user is as good as the sessions'.
     assert shop.call("GET", "/orders", bearer(access_of(alice))).status == 503
+
+
+def test_what_holds_tokens_is_kept_by_no_cache(shop: Door, alice: Any) -> None:
+    made = post(shop, "/api/token/", {"username": "alice", "password": PASSWORD})
+    assert (made.status, made.one("cache-control")) == (200, "no-store")
+    again = post(shop, "/api/token/refresh/", {"refresh": made.json["refresh"]})
+    assert (again.status, again.one("cache-control")) == (200, "no-store")
+    said = {"token": again.json["access"]}
+    assert post(shop, "/api/token/verify/", said).status == 200
+    alice.is_active = False
+    alice.save()
+    # As routes say: its session is there, and its user is not.
+    assert shop.call("GET", "/orders", bearer(said["token"])).status == 401
+    assert post(shop, "/api/token/verify/", said).json["code"] == "token_not_valid"
+
+
+def test_pages_about_errors_show_no_secret(
+    shop: Door, alice: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> list[str]:
+        raise RuntimeError
+
+    assert alice.is_active
+    with override_settings(DEBUG=True):
+        monkeypatch.setattr(simplejwt, "tokens_of", fail)
+        page = post(shop, "/api/token/", {"username": "alice", "password": PASSWORD})
+        monkeypatch.setattr(simplejwt, "_pair", fail)
+        token = "gkr_" + "a" * 43
+        monkeypatch.setattr(simplejwt._View, "sessions", property(fail))
+        other = post(shop, "/api/token/refresh/", {"refresh": token})
+    assert (page.status, other.status) == (500, 500)
+    assert b"RuntimeError" in page.body
+    assert PASSWORD.encode() not in page.body
+    assert token.encode() not in other.body
+
+
+def test_scopes_are_given_by_a_plain_function(shop: Door) -> None:
+    async def later(_: Any) -> list[str]:
+        return []
+
+    wrong: Any = later
+    with pytest.raises(TypeError, match="`scopes` must be a plain function"):
+        simplejwt.former_tokens(until=UNTIL, scopes=wrong)
+    guard: Any = shop.guard
+    with pytest.raises(TypeError, match="`scopes` must be a plain function"):
+        simplejwt.urls(guard, scopes=wrong)

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gatekey._core import _FormerTokens
+from gatekey.guard.hooks import check_function, not_awaited
+from gatekey.oauth.options import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -56,11 +58,14 @@ class FormerTokens:
         :param until: the date from which on none is taken, as a ``datetime`` with a time zone, or
             in seconds since 1970.
         :param look_up: is called with the user as text, and the token's claims, which are verified;
-            gives the scopes that are granted, or ``None`` for a user who is not there or not
-            active. In services on event loops it runs in a thread.
+            gives the scopes that are granted, a list of str, or ``None`` for a user who is not
+            there or not active. It is no ``async`` function. In services on event loops it runs in
+            a thread.
         :param issuer: their ``iss``, if they have one.
         :param audience: their ``aud``, if they have one.
+        :raises TypeError: ``look_up`` is no plain function.
         """
+        check_function(look_up, "look_up")
         self._core = _FormerTokens(
             keys,
             user_claim=user_claim,
@@ -95,5 +100,6 @@ def looked_up(guard: Guard, found: _Found | None) -> _User | None:
     if found is None or guard._former is None:
         return None
     subject, claims = found
-    scopes = guard._former._look_up(subject, json.loads(claims))
-    return None if scopes is None else (subject, [*scopes])
+    given: Any = guard._former._look_up(subject, json.loads(claims))
+    granted = listed(not_awaited(given, "look_up"), "look_up")
+    return None if granted is None else (subject, granted)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from gatekey._core import (
@@ -19,6 +18,7 @@ from gatekey._core import (
 )
 from gatekey.exceptions import ConfigurationError
 from gatekey.guard.former import FormerTokens
+from gatekey.guard.hooks import check_function
 from gatekey.oauth import OAuthClient, ResourceServer
 from gatekey.oauth.options import flag, listed, mapped, of_type, text
 
@@ -86,7 +86,8 @@ def check_options(given: Mapping[str, Any]) -> None:
         _check_class(
             client, f"oauth[{_named(provider)!r}]", (OAuthClient,), "a gatekey.OAuthClient"
         )
-    _check_function(given["oauth_user"], "oauth_user")
+    if given["oauth_user"] is not None:
+        check_function(given["oauth_user"], "oauth_user")
     _seconds(given["token_ttl"], "token_ttl")
     if given["ipv6_prefix"] is not None:
         whole(given["ipv6_prefix"], "ipv6_prefix", 32, 128)
@@ -283,12 +284,3 @@ def _check_class(value: object, name: str, kinds: tuple[type, ...], wanted: str)
             f"`{name}` must be {wanted}, not its twin gatekey.aio.{own}: give the twin's `sync`"
         )
     raise of_type(value, name, wanted)
-
-
-def _check_function(value: Any, name: str) -> None:
-    if value is None:
-        return
-    if not callable(value):
-        raise of_type(value, name, "a function")
-    if iscoroutinefunction(value) or iscoroutinefunction(type(value).__call__):
-        raise TypeError(f"`{name}` must be a plain function: nothing awaits a coroutine's")
