@@ -263,14 +263,15 @@ class Guard(door.Guard):
             route = methods.get(request.method or "")
             if route is None:
                 return response_of(Answer(405, (("Allow", ", ".join(methods)),)))
-            length = request.META.get("CONTENT_LENGTH") or ""
-            is_small = is_short(length)
-            query, cookies = (
-                request.META.get("QUERY_STRING", ""),
-                request.META.get("HTTP_COOKIE", ""),
+            meta = request.META
+            is_read = route.takes_form and is_short(meta.get("CONTENT_LENGTH") or "")
+            asked = Asked(  # no variable has what is secret: pages about errors show them
+                request_of(request),
+                family,
+                meta.get("QUERY_STRING", ""),
+                meta.get("HTTP_COOKIE", ""),
+                request.body if is_read else b"",
             )
-            form = request.body if route.takes_form and is_small else b""
-            asked = Asked(request_of(request), family, query, cookies, form)
             return response_of(route.answer(self, asked))
 
         path = first.path.lstrip("/").replace("{family}", "<family>")

@@ -222,10 +222,14 @@ class Guard(door.Guard):
     def _add(self, app: Flask, route: OwnRoute) -> None:
         def view(family: str = "") -> Response:
             environ = request.environ
-            query, cookies = environ.get("QUERY_STRING", ""), environ.get("HTTP_COOKIE", "")
             is_read = route.takes_form and 0 < (request.content_length or 0) <= LONGEST_FORM
-            form = request.get_data() if is_read else b""
-            asked = Asked(request_of(), family, query, cookies, form)
+            asked = Asked(  # no variable has what is secret: reports of errors show them
+                request_of(),
+                family,
+                environ.get("QUERY_STRING", ""),
+                environ.get("HTTP_COOKIE", ""),
+                request.get_data() if is_read else b"",
+            )
             return response_of(route.answer(self, asked))
 
         marked(view, self.open_demand())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,11 +16,11 @@ NO_STORE = ("Cache-Control", "no-store")
 
 @dataclass(frozen=True)
 class Answer:
-    """Status, headers and body, all of them as they are sent."""
+    """Status, headers and body, all of them as they are sent; cookies and tokens are not shown."""
 
     status: int
-    headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
 
     @classmethod
     def of(cls, decision: _Decision) -> Answer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -32,11 +32,16 @@ class Asked:
     request: _Request
     family: str = ""
     """What stands in the path for ``{family}``."""
-    query: str = ""
-    cookies: str = ""
+    query: str = field(default="", repr=False)
+    cookies: str = field(default="", repr=False)
     """The ``Cookie`` header; several of them joined with ``; ``."""
-    form: bytes = b""
-    """The body, where the route takes a form."""
+    form: bytes = field(default=b"", repr=False)
+    """The body, where the route takes a form. No page about an error shows what is secret here."""
+
+    @property
+    def callback(self) -> str:
+        """What a provider has answered: the query, or the form."""
+        return self.form.decode("utf-8", "replace") if self.form else "?" + self.query
 
 
 @dataclass(frozen=True)
@@ -180,14 +185,13 @@ def _begin(_: Guard, asked: Asked, client: OAuthClient) -> Answer:
 
 def _finish(provider: str, client: OAuthClient, guard: Guard, asked: Asked) -> Answer:
     """Finish a log-in that this browser has begun; of another browser's nothing is changed."""
-    callback = asked.form.decode("utf-8", "replace") if asked.form else "?" + asked.query
     try:
-        login = client.finish(callback, asked.cookies)
+        login = client.finish(asked.callback, asked.cookies)
     except GatekeyError as error:
-        return _over(guard, asked, error.number, client, callback)
+        return _over(guard, asked, error.number, client)
     subject = guard.user_of_login(provider, login)
     if subject is None:
-        return _over(guard, asked, AccessDeniedError.number, client, callback)
+        return _over(guard, asked, AccessDeniedError.number, client)
     about: dict[str, Any] = {"subject": subject} if isinstance(subject, str) else dict(subject)
     decision = guard._log_in(asked.request, about.pop("subject"), **about)
     session = [value for name, value in decision.headers if name == "Set-Cookie"]
@@ -195,10 +199,10 @@ def _finish(provider: str, client: OAuthClient, guard: Guard, asked: Asked) -> A
     return Answer(redirect.status, (_vary(decision), *redirect.headers))
 
 
-def _over(guard: Guard, asked: Asked, number: int, client: OAuthClient, callback: str) -> Answer:
+def _over(guard: Guard, asked: Asked, number: int, client: OAuthClient) -> Answer:
     """Refuse, and end this log-in alone."""
     refused = Answer.of(guard._refused(asked.request, number))
-    over = client.end_login(callback)
+    over = client.end_login(asked.callback)
     cookies = [] if over is None else [("Set-Cookie", over)]
     return Answer(refused.status, (*refused.headers, *cookies), refused.body)
 
