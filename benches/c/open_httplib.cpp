@@ -7,6 +7,7 @@
 
 int main(int argc, char **argv) {
     httplib::Server server;
+    server.set_tcp_nodelay(true);
     server.Get("/orders", [](const httplib::Request &, httplib::Response &answer) {
         answer.set_content("orders of acme, api_key, 127.0.0.1\n", "text/plain");
     });

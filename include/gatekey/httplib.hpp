@@ -235,6 +235,8 @@ template <class Base> class basic_server : private Base {
     explicit basic_server(guard guard, More &&...more)
         : Base(std::forward<More>(more)...), guard_(std::move(guard)) {
         Base::set_payload_max_length(std::size_t{8} << 20);
+        // Headers and body are two packets, and the second would wait for the client's word.
+        Base::set_tcp_nodelay(true);
         Base::set_exception_handler([](const auto &, ::httplib::Response &answer, const auto &) {
             answer = ::httplib::Response();
             detail::problem(answer, 500, "Internal Server Error");
@@ -304,7 +306,7 @@ template <class Base> class basic_server : private Base {
     using Base::set_payload_max_length; // 8 MiB unless set
     using Base::set_read_timeout;
     using Base::set_socket_options;
-    using Base::set_tcp_nodelay;
+    using Base::set_tcp_nodelay; // on unless set
     using Base::set_write_timeout;
     using Base::stop;
 
