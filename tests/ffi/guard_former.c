@@ -43,8 +43,7 @@ static void brings(const char *claims) {
 static int http_for(const gk_guard *guard, const gk_former_user *user,
                     const gk_guard_demand *demand) {
     gk_guard_decision *decision = NULL;
-    gk_status status =
-        gk_guard_check_user(guard, &sent.request, user, demand, &decision, &err);
+    gk_status status = gk_guard_check_user(guard, &sent.request, user, demand, &decision, &err);
     const int code = told(decision, status);
     /* A strict list of revocations is looked up each time, which memory is not enough for. */
     status = gk_guard_try_check_user(guard, &sent.request, user, demand, &decision, &err);

@@ -115,10 +115,13 @@ void tabs() {
 void what_is_revoked() {
     const auto key = key::generate(alg::hs256);
     const auto signer = signer::builder(key).clock(read_now).build();
-    const auto list = revocations::open(
-        "memory:",
-        revocation_options().create(true).strict().max_stale(10).max_token_ttl(2400).tenant_claim("org").clock(
-            read_now));
+    const auto list = revocations::open("memory:", revocation_options()
+                                                       .create(true)
+                                                       .strict()
+                                                       .max_stale(10)
+                                                       .max_token_ttl(2400)
+                                                       .tenant_claim("org")
+                                                       .clock(read_now));
     const auto same = list.clone();
     const auto api = verifier_with(key, same);
     const auto is_revoked = [&](std::string_view token) {

@@ -149,7 +149,8 @@ static void is_not_made(void) {
     gk_revocations *revocations = NULL;
     gk_store_options *options = gk_store_options_new();
     gk_store_options_create(options, false);
-    FAILS(GK_STATUS_STORE_UNAVAILABLE, gk_store_open(GK_TEXT("typo.sqlite"), options, &store, &err));
+    FAILS(GK_STATUS_STORE_UNAVAILABLE,
+          gk_store_open(GK_TEXT("typo.sqlite"), options, &store, &err));
     CHECK(store == NULL && strstr(err.message, "typo.sqlite") != NULL);
     gk_store_options_free(options);
     gk_revocation_options *of_list = gk_revocation_options_new();

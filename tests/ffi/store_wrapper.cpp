@@ -13,8 +13,8 @@ const std::array<std::uint8_t, 32> pepper{7};
 void everything() {
     std::uint64_t now = 1800000000;
     const auto store = store::open(
-        "memory:",
-        store_options().pepper(1, pepper).create(true).strict().max_stale(10).clock([&] { return now; }));
+        "memory:", store_options().pepper(1, pepper).create(true).strict().max_stale(10).clock(
+                       [&] { return now; }));
     CHECK(!store.made_pepper_file());
     const auto keys = store.api_keys(api_key_options().prefix("acme"));
     const auto ring = store.key_ring("main", key_ring_options().alg(alg::ed25519));
