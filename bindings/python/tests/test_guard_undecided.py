@@ -7,6 +7,7 @@ import logging
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+import fastapi
 import pytest
 from fastapi import APIRouter, Depends, FastAPI
 from guard_doors import asgi
@@ -334,11 +335,13 @@ def test_fastapi_as_before(wrapped: tuple[Any, ...], tmp_path: Path) -> None:
         app.router.routes.append(Route(path, hidden(guarded, answering(made))))
 
     key = new_key(auth)
+    # Former versions of FastAPI leave out what is mounted in a router.
+    included = 200 if hasattr(fastapi.routing, "iter_route_contexts") else 404
     expected = {
         "/a/x": 200,
         "/b/x": 200,
-        "/a/mounted/a.txt": 200,
-        "/b/mounted/a.txt": 200,
+        "/a/mounted/a.txt": included,
+        "/b/mounted/a.txt": included,
         "/a/named": 200,
         "/b/named": 200,
         "/own/x": 401,
