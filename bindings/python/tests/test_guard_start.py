@@ -31,6 +31,7 @@ import gatekey.starlette
 from gatekey import Access, Store
 from gatekey.exceptions import ConfigurationError
 from gatekey.guard import Guard
+from gatekey.guard.settings import csrf_secret_at
 from gatekey.testing import new_key
 
 if TYPE_CHECKING:
@@ -423,6 +424,17 @@ def test_options_of_the_environment(tmp_path: Path) -> None:
     secret.write_bytes(b"short")
     with pytest.raises(ConfigurationError, match="fewer than 32 bytes"):
         Guard.from_env(env, cookies=True)
+
+
+def test_a_csrf_secret_of_random_bytes_is_taken_whole(tmp_path: Path) -> None:
+    file = tmp_path / "csrf"
+    for raw, taken in (
+        (b"\n" + b"\xff" * 30 + b" ", b"\n" + b"\xff" * 30 + b" "),
+        (b"5e" * 32 + b"\r\n", b"5e" * 32),
+    ):
+        file.write_bytes(raw)
+        file.chmod(0o600)
+        assert csrf_secret_at(file) == taken
 
 
 def test_the_csrf_secret_is_beside_the_store(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def csrf_secret_at(path: Path) -> bytes:
                 f"The file of the CSRF secret may be read by others than its owner: "
                 f"chmod 600 {path}"
             )
-        secret = path.read_bytes().strip()
+        secret = _without_line_end(path.read_bytes())
     except OSError as error:
         raise ConfigurationError(
             f"The file of the CSRF secret cannot be read or made: {error.strerror}: {path}"
@@ -110,6 +110,12 @@ def csrf_secret_at(path: Path) -> bytes:
             f"is made: {path}"
         )
     return secret
+
+
+def _without_line_end(content: bytes) -> bytes:
+    """Give what a file of text holds; of random bytes all count, spaces, too."""
+    text = content.strip()
+    return text if text.isascii() and text.decode().isprintable() else content
 
 
 def _make(path: Path) -> None:
