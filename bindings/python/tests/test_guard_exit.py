@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from contextvars import copy_context
 from functools import partial, wraps
@@ -362,3 +363,12 @@ def test_what_is_kept_of_requests_and_answers_shows_no_secret() -> None:
     assert "s3cret" not in shown
     assert decision.tokens.refresh_token not in shown
     assert "Set-Cookie" not in shown
+
+
+def test_a_hook_ends_no_worker(caplog: pytest.LogCaptureFixture) -> None:
+    app = Flask("shop", static_folder=None)
+    auth = gatekey.flask.Guard("memory:", on_event=lambda _: sys.exit(3))
+    app.get("/x")(auth.requires()(lambda: "x"))
+    auth.install(app)
+    assert get(app, "/x", key(auth)).body == b"x"
+    assert "hook for events has failed" in alarms(caplog)[0]

@@ -120,5 +120,5 @@ def _event(
 def _tell(hook: Callable[[Event], object], event: Event) -> None:
     try:
         hook(event)
-    except Exception:
+    except (Exception, SystemExit, GeneratorExit):  # a library's `sys.exit` ends no worker
         LOG.exception("the hook for events has failed; what was decided stands")
