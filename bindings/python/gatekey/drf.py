@@ -33,6 +33,7 @@ from gatekey.django import (
     OF,
     GuardMiddleware,
     check_installed,
+    course_of,
     note,
     request_of,
     response_of,
@@ -98,10 +99,10 @@ class GuardAuthentication(BaseAuthentication):
         :raises Refused: the request is refused.
         """
         view: Any = (request.parser_context or {}).get("view")
-        demand = demand_of(view)
-        if demand is None:
+        permission = _permission_of(view)
+        if permission is None:
             return None
-        access = self.guard.decided_for(request, view, demand)
+        access = self.guard.decided_for(request, view, permission)
         return (
             None if access.is_anonymous else (self.guard.known_user(request, view, access), access)
         )
@@ -116,6 +117,9 @@ class GuardPermission(BasePermission):
 
     guard: ClassVar[Guard]
     demand: ClassVar[_Demand]
+    cost: ClassVar[int] = 0
+    again: ClassVar[Callable[[int, bool], _Demand] | None] = None
+    """Makes the same demand of a caller who has paid, or who only sees what could be done."""
 
     def __init__(self, *view: object) -> None:
         """Take nothing.
@@ -134,7 +138,7 @@ class GuardPermission(BasePermission):
         :raises Refused: the request is refused; so is one with another credential besides, by
             which another authentication class has found a user.
         """
-        access = self.guard.decided_for(request, view, self.demand)
+        access = self.guard.decided_for(request, view, self)
         by: Any = request.successful_authenticator
         if by is not None and not isinstance(by, GuardAuthentication) and not access.is_anonymous:
             raise self.guard.several(request, view)
@@ -170,7 +174,16 @@ class Guard(django.Guard):
         :param scopes: every one of these must have been granted; see
             :class:`gatekey.guard.Demands` for what else can be demanded.
         """
-        return self._permission(self.demand(*scopes, **demands))
+        demand = self.demand(*scopes, **demands)
+        cost = demands.get("cost", 1)
+
+        def again(paid: int, is_shown: bool) -> _Demand:
+            more = {**demands, "cost": 0 if is_shown else max(0, cost - paid)}
+            return self.demand(*scopes, **(more | {"limits": None} if is_shown else more))
+
+        made = self._permission(demand)
+        made.cost, made.again = cost, staticmethod(again)
+        return made
 
     def public(  # type: ignore[override]
         self, *, limits: Mapping[str, str] | None = None, own_pages: bool = False
@@ -211,22 +224,30 @@ class Guard(django.Guard):
         members = {"guard": self, "demand": demand, MARK: demand, OF: self}
         return type("GuardPermission", (GuardPermission,), members)
 
-    def decided_for(self, request: Request, view: Any, demand: _Demand) -> Access:
-        """Decide, once for a request.
+    def decided_for(self, request: Request, view: Any, permission: Any) -> Access:
+        """Decide, once for a request; what else a view demands of its caller takes no more.
 
         :raises Refused: the request is refused.
         """
         own: Any = request._request
+        demand: _Demand = permission.demand
+        course = course_of(own)
         found: tuple[_Decision, _Demand] | None = getattr(own, DECIDED, None)
-        if found is None or found[1] is not demand:
+        # Pages of the API ask what their forms may do, by a copy of the request.
+        is_shown = found is not None and request.method != own.method
+        if found is None or (found[1] is not demand and not permission.again):
             check_installed(own)
             found = self._decide(self._request_of(own), demand), demand
+            course.paid = permission.cost
             note(own, *found)
             _with(view, found[0])
+        elif found[1] is not demand:
+            again = permission.again(course.paid, is_shown)
+            found = self._decide(self._request_of(own), again), demand
         decision = found[0]
         access = decision.access
         if access is None:
-            raise self._refusal(view, decision)
+            raise Refused(decision) if is_shown else self._refusal(view, decision)
         return access
 
     def several(self, request: Request, view: Any) -> Refused:
@@ -257,8 +278,13 @@ def demand_of(view: Any) -> _Demand | None:
 
     :raises ConfigurationError: it has two guards.
     """
+    permission = _permission_of(view)
+    return None if permission is None else mark_of(permission)
+
+
+def _permission_of(view: Any) -> Any:
     permissions = () if view is None else view.get_permissions()
-    found = [demand for one in permissions if (demand := mark_of(one)) is not None]
+    found = [one for one in permissions if mark_of(one) is not None]
     if len(found) > 1:
         raise ConfigurationError("A view has two guards; say all that it demands in one.")
     return found[0] if found else None

@@ -49,6 +49,22 @@ def guarding(door: Any) -> Callable[[Any], Any]:
     return guard
 
 
+def shown_by(renderer: Any, _: Any, __: Any, context: Any) -> Any:
+    """What a page of the API shows: the methods that its caller may use, besides."""
+    view, request = context["view"], context["request"]
+    allowed = renderer.show_form_for_method
+    return str([one for one in ("POST",) if _may(allowed, view, one, request)]).encode()
+
+
+def _may(allowed: Any, view: Any, method: str, request: Any) -> bool:
+    from rest_framework.request import override_method
+
+    if method not in view.allowed_methods:
+        return False
+    with override_method(view, request, method) as asked:
+        return bool(allowed(view, method, asked, None))
+
+
 def who(door: Any) -> Callable[[Any], Any]:
     from django.http import HttpResponse
 
@@ -412,3 +428,42 @@ def test_drf_users_who_are_nobody(tmp_path: Path, found: Any) -> None:
     with pytest.raises(TypeError, match="`user` must be a plain function"):
         type(drf.guard)("memory:", user=later)
     drf.world.close()
+
+
+def test_drf_pays_once_for_a_page_and_for_permissions_of_its_own(drf: Any) -> None:
+    from rest_framework.renderers import BrowsableAPIRenderer
+    from rest_framework.response import Response
+    from rest_framework.viewsets import ViewSet
+
+    auth = drf.guard
+    read, write = auth.requires("read"), auth.requires("write")
+
+    def permissions(view: Any) -> Any:
+        new = auth.requires("read", cost=2)  # a new one with each call
+        return [{"list": read, "dear": new}.get(view.action, write)()]
+
+    def answer(_: Any, request: Any) -> Response:
+        return Response({"who": request.auth.subject})
+
+    members = {
+        "authentication_classes": [auth.authentication],
+        "permission_classes": [read],
+        "renderer_classes": [type("Page", (BrowsableAPIRenderer,), {"render": shown_by})],
+        "get_permissions": permissions,
+        "list": answer,
+        "dear": answer,
+        "create": answer,
+    }
+    view: Any = type("Own", (ViewSet,), members)
+    post = {"post": "create"}
+    views = {"page": view.as_view({"get": "list", **post}), "dear": view.as_view({"get": "dear"})}
+    start(drf, views)
+    key = drf.world.key(scopes=["read"], rate="10/60s")
+    for path, left, shown in (("/page", 9, b"[]"), ("/page", 8, b"[]"), ("/dear", 6, b"[]")):
+        seen = drf.call("GET", path, key)
+        assert (seen.status, seen.body) == (200, shown)
+        assert (seen.one("ratelimit") or "").startswith(f'"key";r={left};')
+    assert drf.call("POST", "/page", key).status == 403
+    both = drf.world.key(scopes=["read", "write"], rate="10/60s")
+    assert drf.call("GET", "/page", both).body == b"['POST']"
+    assert (drf.call("GET", "/page", both).one("ratelimit") or "").startswith('"key";r=8;')
