@@ -175,7 +175,8 @@ class Guard(django.Guard):
             :class:`gatekey.guard.Demands` for what else can be demanded.
         """
         demand = self.demand(*scopes, **demands)
-        cost = demands.get("cost", 1)
+        given: int | None = demands.get("cost")
+        cost = 1 if given is None else given
 
         def again(paid: int, is_shown: bool) -> _Demand:
             more = {**demands, "cost": 0 if is_shown else max(0, cost - paid)}

@@ -150,7 +150,8 @@ class Guard(door.Guard):
         A guarded view that calls another takes of a key what the dearer one costs.
         """
         demand = self.demand(*scopes, **demands)
-        cost = demands.get("cost", 1)
+        given: int | None = demands.get("cost")
+        cost = 1 if given is None else given
 
         def again(paid: int) -> tuple[_Demand, int]:
             left = max(0, cost - paid)

@@ -251,6 +251,8 @@ def test_flask_views_that_call_others(flask: Shop) -> None:
     inner: Any = auth.requires(cost=3)(lambda: "inner")
     app.get("/inner")(inner)
     opened: Any = auth.public(lambda: "open")
+    usual: Any = None
+    app.get("/usual", endpoint="usual")(auth.requires(cost=usual)(lambda: "usual"))
     narrow: Any = auth.requires("write")(lambda: "secret")
 
     @app.get("/outer")
@@ -265,6 +267,7 @@ def test_flask_views_that_call_others(flask: Shop) -> None:
     answer = get(app, "/outer", own)
     assert (answer.status, answer.body[:15], seen) == (200, b"openinnerinner{", ["alice"])
     assert b"secret" not in answer.body
+    assert get(app, "/usual", own).status == 200
     assert len(answer.all("vary")) == 1
     assert [one.partition(";t")[0] for one in answer.all("ratelimit")] == ['"key";r=7']
 
