@@ -389,7 +389,9 @@ static struct child forked(bool (*work)(const gk_token_manager *, gk_operation *
         close(ended[1]);
         const bool fine = work(manager, operation) && write(told[1], "x", 1) == 1 &&
                           read(ended[0], &byte, 1) == 0;
-        _exit(fine ? 0 : 1);
+        /* Not by an end of this program: Valgrind would count what is the parent's. */
+        if (fine) execlp("true", "true", (char *)NULL);
+        _exit(1);
     }
     close(told[1]), close(ended[0]);
     CHECK(read(told[0], &byte, 1) == 1);

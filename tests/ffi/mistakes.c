@@ -407,7 +407,7 @@ static const struct {
     {large_header, GK_STATUS_INVALID_CONFIGURATION, "`max_header_bytes`|1048576"},
     {guard_of_nothing, GK_STATUS_INVALID_CONFIGURATION, "`tokens`|`api_keys`"},
     {quoted_realm, GK_STATUS_INVALID_CONFIGURATION, "realm|without quotes"},
-    {no_proxy, GK_STATUS_INVALID_CONFIGURATION, "`trusted_proxy`|never be read"},
+    {no_proxy, GK_STATUS_INVALID_CONFIGURATION, "gk_guard_builder_trusted_proxy|never be read"},
     {no_demand, GK_STATUS_INVALID_ARGUMENT, "`demand` is NULL"},
     {no_sessions, GK_STATUS_INVALID_CONFIGURATION, "without sessions"},
     {scopes_in_one, GK_STATUS_INVALID_CONFIGURATION, "16 scopes|each on its own"},

@@ -202,6 +202,19 @@ static void managed(const gk_http *http, unsigned port, const char *folder) {
     gk_oauth_tokens *tokens, *none;
     MUST(gk_token_manager_tokens(manager, GK_TEXT("api"), 60, &tokens, &err));
     CHECK(str_is(gk_oauth_tokens_access_token(tokens), second.data));
+    /* As operations, over the transport: what is good is known at once, the refused one is not. */
+    gk_oauth_tokens *known;
+    gk_operation *operation;
+    MUST(gk_token_manager_known(manager, GK_TEXT("api"), 60, &known, &err));
+    CHECK(str_is(gk_oauth_tokens_access_token(known), second.data));
+    gk_oauth_tokens_free(known);
+    MUST(gk_token_manager_renewal(manager, GK_TEXT("api"), 60, &operation, &err));
+    MUST(gk_operation_run(operation, http, &err));
+    gk_operation_free(operation);
+    const gk_refused_token too = {GK_TEXT("api"), second.data, second.len};
+    MUST(gk_token_manager_replacement(manager, &too, &operation, &err));
+    MUST(gk_operation_run(operation, http, &err));
+    gk_operation_free(operation);
     gk_buf_free(&second);
     MUST(gk_token_manager_put(manager, GK_TEXT("other"), tokens, &err));
     gk_oauth_tokens_free(tokens);
@@ -224,11 +237,11 @@ int main(int argc, char **argv) {
         "gk_remote_key_set_w",   "gk_remote_key_set_r",     "gk_remote_key_set_keys",
         "gk_token_manager_new",  "gk_token_manager_c",      "gk_token_manager_f",
         "gk_token_manager_p",    "gk_token_manager_re",     "gk_token_manager_t",
-        "gk_token_manager_a"};
+        "gk_token_manager_a",    "gk_token_manager_k"};
     size_t called = 0;
     for (size_t i = 0; i < sizeof each / sizeof *each; i++)
         called += calls_all(argv[1], "oauth_transport.c", each[i]);
-    CHECK(called == 17);
+    CHECK(called == 20);
 
     gk_http *made, *http;
     gk_http_options *reach = gk_http_options_new();

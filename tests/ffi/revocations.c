@@ -16,6 +16,7 @@ static gk_revocations *open_with(const char *url) {
     gk_revocations *revocations = NULL;
     gk_revocation_options *options = gk_revocation_options_new();
     gk_revocation_options_strict(options, true);
+    gk_revocation_options_create(options, true);
     gk_revocation_options_max_stale(options, 10);
     gk_revocation_options_max_token_ttl(options, 2400);
     gk_revocation_options_tenant_claim(options, GK_TEXT("org"));
@@ -316,8 +317,8 @@ static void wrong_arguments(void) {
 
 int main(int argc, char **argv) {
     CHECK(argc == 2);
-    CHECK(calls_all(argv[1], "revocations.c", "gk_revocation_options_") == 7);
-    CHECK(calls_all(argv[1], "revocations.c", "gk_revocation") == 20);
+    CHECK(calls_all(argv[1], "revocations.c", "gk_revocation_options_") == 8);
+    CHECK(calls_all(argv[1], "revocations.c", "gk_revocation") == 21);
     gk_error err;
     gk_signer_builder *builder = NULL;
     MUST(gk_key_generate(GK_ALG_ES256, &key, &err));

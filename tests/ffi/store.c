@@ -255,7 +255,7 @@ static void urls(const char *root) {
 
 int main(int argc, char **argv) {
     CHECK(argc == 2);
-    CHECK(calls_all(argv[1], "store.c", "gk_store_options_") == 8);
+    CHECK(calls_all(argv[1], "store.c", "gk_store_options_") == 9);
     char folder[] = "/tmp/gatekey-store-XXXXXX", root[4096], command[128];
     CHECK(realpath(argv[1], root) != NULL && mkdtemp(folder) != NULL && chdir(folder) == 0);
     gk_signer *signer = new_signer();

@@ -105,7 +105,7 @@ const OPTIONS: [(&str, &str); 5] = [
 const CLAIMS: [(&str, &str); 2] = [("limit", "limits"), ("any_scopes", "any_of")];
 
 /// The text of an error, and what it is about, with the names that options have here.
-fn in_python<'e>(text: String, claim: Option<&'e str>) -> (String, Option<&'e str>) {
+fn in_python(text: String, claim: Option<&str>) -> (String, Option<&str>) {
     let about = CLAIMS.iter().filter(|(core, _)| claim == Some(*core));
     let names = OPTIONS.iter().chain(about);
     names.fold((text, claim), |(text, claim), (core, python)| {
