@@ -51,9 +51,11 @@ impl _Demand {
         let listed = |value: Option<&Bound<'_, PyAny>>, what: &str| {
             value.map_or(Ok(Vec::new()), |value| names(value, what))
         };
-        let mut demand = Demand::builder()
-            .scopes(listed(scopes, "scopes")?)
-            .acr_values(listed(acr_values, "acr_values")?);
+        let mut demand = Demand::builder().scopes(listed(scopes, "scopes")?);
+        let acr_values = listed(acr_values, "acr_values")?;
+        if !acr_values.is_empty() {
+            demand = demand.acr_values(acr_values);
+        }
         if let Some(any) = any_of {
             let any = names(any, "any_of")?;
             if any.is_empty() {
