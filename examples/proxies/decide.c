@@ -207,10 +207,10 @@ int main(int argc, char **argv) {
             exit(2);
     fclose(file);
     /* Only the proxy can reach the socket, or is meant to reach the port. */
-    open_guard(url, origin, socket_path ? "unix" : "127.0.0.1", secret);
+    open_guard(url, origin, socket_path ? "unix" : "127.0.0.1", secret, NULL);
     explicit_bzero(secret, sizeof secret);
     const int fd = socket_path ? listening_at(socket_path) : listening((uint16_t)port);
-    const int code = run(fd, (int)workers, handle, NULL);
+    const int code = run(fd, (int)workers, NULL, handle, NULL);
     while (demands_len > 0) gk_guard_demand_free(demands[--demands_len].demand);
     gk_guard_free(guard);
     gk_key_ring_free(ring);

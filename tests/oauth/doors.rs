@@ -109,7 +109,10 @@ fn types_are_named() {
     // What a signer writes there does not get far.
     let odd = signs.bearer(&claims(), &format!(r#""typ":"`<\n{}","#, "x".repeat(200)));
     let text = knock(&untyped, &odd).unwrap_err().to_string();
-    assert!(text.contains("`typ` is `???xxx") && !text.contains(&"x".repeat(40)), "{text}");
+    assert!(
+        text.contains("`typ` begins with `???xxx") && !text.contains(&"x".repeat(40)),
+        "{text}"
+    );
     for json in [r#"[]"#, r#"[""]"#, r#"[7]"#, r#""JWT""#, r#"[null, ""]"#] {
         let json = format!(r#"{{"audience":"{API}","issuer":"{ISSUER}","token_types":{json}}}"#);
         let built = ResourceServerBuilder::from_json(json.as_bytes());

@@ -111,6 +111,8 @@ def test_odd_files(cluster: Cluster, issuer: Issuer) -> None:
         lock.write_text(f"{-limit} {limit - 1} {'x' * 5000}" if n % 2 else f"{limit} -{limit} \0")
         assert cluster.log_in(issuer.token()) == "", fetched
         wait_for("a fetch", lambda n=n: issuer.fetches() == n)  # type: ignore[misc]
+        written = f'{{"fetched":{fetched},'
+        wait_for("its keys", lambda written=written: not path.read_text().startswith(written))  # type: ignore[misc]
 
 
 def test_withdrawn_while_nobody_came(cluster: Cluster, issuer: Issuer) -> None:

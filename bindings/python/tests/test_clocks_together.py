@@ -393,7 +393,9 @@ CASES |= dict.fromkeys(
     [
         "Guard(issuers=RemoteKeySet)",
         "Guard(oauth=OAuthClient)",
+        "_AddHeaders(guard=Guard)",
         "_Doors(guard=Guard)",
+        "Exit(guard=Guard)",
         "Watch(guard=Guard)",
         "_Plugin(guard=Guard)",
         "_Requires(guard=Guard)",

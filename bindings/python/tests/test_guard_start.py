@@ -469,14 +469,15 @@ def test_options_that_contradict_each_other(options: dict[str, Any], told: str) 
 
 def test_demands_that_contradict_each_other() -> None:
     auth = Guard("memory:")
-    for wrong in (
+    every: tuple[dict[str, Any], ...] = (
         {"csrf_always": True, "danger_no_csrf": True},
         {"same_tenant": True},
         {"kinds": "token"},
         {"acr_values": []},
         {"claims": {}},
         {"limits": {}},
-    ):
+    )
+    for wrong in every:
         with pytest.raises((ConfigurationError, gatekey.exceptions.UsageError)):
             auth.demand(**wrong)
     with pytest.raises(ConfigurationError):

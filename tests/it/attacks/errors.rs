@@ -86,8 +86,10 @@ fn row_53_what_is_signed_is_told_cut_and_printable() {
         (sign(key(alg), header(alg), claims_with("aud", json!([evil])).to_string()), "aud"),
     ] {
         let text = verifier.verify(&token).unwrap_err().to_string();
-        let value =
-            text.split(&format!("`{name}` is `")).nth(1).and_then(|rest| rest.split('`').next());
+        let value = text
+            .split(&format!("`{name}` begins with `"))
+            .nth(1)
+            .and_then(|rest| rest.split('`').next());
         let value = value.unwrap_or_else(|| panic!("{text}"));
         assert!(value.len() == 31 && value.starts_with("?b??"), "{text}");
         assert!(

@@ -10,7 +10,7 @@ from gatekey.guard.door import LONGEST_FORM, is_short
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    Receive = Callable[[], Awaitable[Any]]
+    _Receive = Callable[[], Awaitable[Any]]
 
 
 def is_form(scope: Any) -> bool:
@@ -19,7 +19,7 @@ def is_form(scope: Any) -> bool:
     return kind.partition(b";")[0].strip().lower() == FORM.encode() and _is_short(scope)
 
 
-async def read(scope: Any, receive: Receive) -> tuple[bytes | None, Receive]:
+async def read(scope: Any, receive: _Receive) -> tuple[bytes | None, _Receive]:
     """Read a body of at most ``LONGEST_FORM`` bytes, and give what to receive all of it from again.
 
     One that is longer, or whose length is not said, is ``None``: a server goes by
