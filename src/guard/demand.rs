@@ -259,8 +259,8 @@ impl DemandBuilder {
     /// `InvalidConfiguration`: a scope, tenant, claim, `acr` value or limit that can never be met,
     /// a list of kinds, of `acr` values or of scopes of which one is demanded that is empty, or
     /// demands that contradict each other; the error's claim names it. A claim, `acr` value, age or
-    /// sign-in of API keys alone; a cost where no API key is taken; a CSRF token of a public demand, which
-    /// nothing proves; a limit twice. What only a guard can tell is told by
+    /// sign-in of API keys alone; a cost where no API key is taken; a CSRF token of a public
+    /// demand, which nothing proves; a limit twice. What only a guard can tell is told by
     /// [`Guard::check_demand`](super::Guard::check_demand).
     pub fn build(self) -> Result<Demand> {
         let mut demanded = self.demanded;

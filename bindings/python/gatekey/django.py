@@ -40,7 +40,6 @@ from gatekey.guard.answer import Answer, cookies_of, joined
 from gatekey.guard.base import (
     FORM,
     MARK,
-    NAMES_COLLAPSE,
     mark_of,
     marked,
     tokens_of,
@@ -50,7 +49,7 @@ from gatekey.guard.course import COURSE, Course, named_twice, own_mark_of, stric
 from gatekey.guard.door import access_of, is_short
 from gatekey.guard.events import LOG
 from gatekey.guard.former import looked_up
-from gatekey.guard.given import names_of
+from gatekey.guard.given import NAMES_COLLAPSE, names_of
 from gatekey.guard.loop import decided
 from gatekey.guard.pending import PENDING, Pending, not_installed
 from gatekey.guard.routes import Asked

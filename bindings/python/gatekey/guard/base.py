@@ -29,6 +29,7 @@ from gatekey.guard.events import LOG, Event, Events
 from gatekey.guard.former import found_in, looked_up
 from gatekey.guard.given import (
     DEFAULT_TTL,
+    NAMES_COLLAPSE,
     check_demands,
     check_options,
     check_scopes,
@@ -66,12 +67,6 @@ MARK = "__gatekey__"
 """The attribute of a route's function that holds what is demanded."""
 FORM = "application/x-www-form-urlencoded"
 """The type of a form whose fields are looked at: its size is bounded by the framework."""
-NAMES_COLLAPSE = (
-    "`trusted_proxies` needs `exact_names=True` behind WSGI: a client's `X_Forwarded_For` has the "
-    "same name there as the proxy's `X-Forwarded-For`, so that no address is known and all callers "
-    "share one limit. Say so if the server drops names with an underscore: gunicorn does from "
-    "version 22 on, nginx unless it was told otherwise."
-)
 ALL_KINDS = {"api_key", "session", "jwt", "opaque"}
 _T = TypeVar("_T")
 # RFC 6749 section 3.3.

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 _PATH = (str, os.PathLike)
 DEFAULT_TTL = 900
 """How many seconds access tokens of sessions live, unless said."""
+NAMES_COLLAPSE = (
+    "`trusted_proxies` needs `exact_names=True` behind WSGI: a client's `X_Forwarded_For` has the "
+    "same name there as the proxy's `X-Forwarded-For`, so that no address is known and all callers "
+    "share one limit. Say so if the server drops names with an underscore: gunicorn does from "
+    "version 22 on, nginx unless it was told otherwise."
+)
 CLASSES: dict[str, tuple[tuple[type, ...], str]] = {
     "store": ((Store, *_PATH), "a gatekey.Store, or the URL or path of a store"),
     "tokens": ((ResourceServer,), "a gatekey.ResourceServer"),
