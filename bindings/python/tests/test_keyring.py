@@ -53,7 +53,9 @@ def test_signer_and_verifier_follow(ring: KeyRing, clock: Clock) -> None:
     before = signer.sign({"sub": "alice"})
     assert verifier.verify(before).key_id == active.kid == ring.active.kid
     rotated = ring.rotate()
-    assert (rotated.kid, rotated.state, rotated.active_at) == (following.kid, "active", NOW)
+    assert (rotated.kid, rotated.state) == (following.kid, "active")
+    # A clock that stands still is not believed for longer than a second that has passed.
+    assert NOW <= (rotated.active_at or 0) < NOW + 60
     assert rotated == ring.active
     assert hash(rotated) == hash(ring.active)
     after = signer.sign({"sub": "alice"})
