@@ -259,7 +259,7 @@ impl World {
         self.decides(cases, "refused: no CSRF token", verify, demand, post, 403);
     }
 
-    /// Keys whose answer is one and the same: whoever holds no good one learns nothing, nor by the time.
+    /// Keys whose answer is one and the same: who holds no good one learns nothing, not by the time either.
     fn refused_keys(&self, cases: &mut Vec<Case>) {
         let key = |change: &dyn Fn(&mut KeySpec)| {
             let mut spec = KeySpec::new("customer");

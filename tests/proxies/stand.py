@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -338,7 +339,7 @@ class Decision:
 # ---- the proxies ----
 
 
-class Front:
+class Front(ABC):
     """A proxy, while it runs with the files of examples/proxies."""
 
     name: ClassVar[str]
@@ -408,12 +409,13 @@ class Front:
             text = text.replace(old, new)
         return text
 
+    @abstractmethod
     def command(self) -> list[str]:
-        raise NotImplementedError
+        """Give what starts it."""
 
+    @abstractmethod
     def running(self) -> str:
         """Give the configuration that runs."""
-        raise NotImplementedError
 
     def listens(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()

@@ -27,12 +27,12 @@ def told(front: Front, path: str, *headers: str) -> str | None:
 
 
 def a_name(front: Front, _: Decision, __: Application) -> bool:
-    """Name somebody where the route has no guard."""
+    """Name a caller where the route has no guard."""
     return told(front, "/public/x", "X-Gatekey-Subject: root") == "root"
 
 
 def a_name_behind_a_guard(front: Front, decision: Decision, _: Application) -> bool:
-    """Name somebody else than the key does."""
+    """Name another caller than the key does."""
     return told(front, "/orders", decision.key(), "X-Gatekey-Subject: root") != "acme"
 
 

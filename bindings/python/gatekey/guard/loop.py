@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 
 REWRITTEN = (
-    "The server has put an address of `X-Forwarded-For` in the place of its peer's, whoever has "
-    "sent that header, and the guard has `trusted_proxies`, which needs the peer's: start uvicorn "
+    "The server has put an address of `X-Forwarded-For` in the place of its peer's. Any client can "
+    "send that header, and the guard has `trusted_proxies`, which needs the peer's: start uvicorn "
     "with --no-proxy-headers."
 )
 MOST = 10_000
