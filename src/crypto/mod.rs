@@ -20,6 +20,8 @@ pub(crate) mod random;
 pub(crate) mod rsa;
 pub(crate) mod rsa_numbers;
 pub(crate) mod slow;
+#[cfg(any(feature = "http", feature = "postgres"))]
+pub(crate) mod tls;
 
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,6 @@
 
 mod connect;
 mod options;
-mod provider;
 mod proxy;
 mod resolve;
 #[cfg(test)]

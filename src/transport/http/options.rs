@@ -165,7 +165,7 @@ impl HttpOptions {
                 return Err(NO_DEADLINE.about_claim(member));
             }
         }
-        let provider = Arc::new(super::provider::provider());
+        let provider = Arc::new(crate::crypto::tls::provider());
         let mut tls = TlsConfig::builder()
             .provider(TlsProvider::Rustls)
             .unversioned_rustls_crypto_provider(Arc::clone(&provider))

@@ -12,7 +12,7 @@ use rustls::sign::{Signer, SigningKey};
 use rustls::{Error, NamedGroup, ProtocolVersion, SignatureAlgorithm, SignatureScheme};
 use std::sync::{Arc, OnceLock};
 
-pub(super) fn provider() -> CryptoProvider {
+pub(crate) fn provider() -> CryptoProvider {
     static GROUPS: OnceLock<Vec<Group>> = OnceLock::new();
     let _inside = enter();
     let own = plain();
