@@ -141,6 +141,7 @@ pub fn store_backup(
 fn store_at(url: &str) -> Result<(PathBuf, Mark)> {
     match url.parse()? {
         StoreUrl::Memory => Err(IN_MEMORY),
+        StoreUrl::Postgres(_) => Err(ON_A_SERVER),
         StoreUrl::Sqlite { path, mark } if !path.is_dir() => Ok((path, mark)),
         _ => Err(A_FOLDER),
     }
@@ -214,6 +215,7 @@ pub fn store_acknowledge_restore(
     }
     match url.parse()? {
         StoreUrl::Memory => Err(IN_MEMORY),
+        StoreUrl::Postgres(_) => Err(ON_A_SERVER),
         StoreUrl::Folder { path, .. } if !path.is_dir() => Err(NO_RINGS),
         StoreUrl::Folder { path, mark } => acknowledge_rings(&path, &mark, pepper, options),
         StoreUrl::Sqlite { path, .. } if path.is_dir() => Err(RINGS),
@@ -467,6 +469,11 @@ const A_FOLDER: Error = Error::new(
     ErrorKind::InvalidArgument,
     "This is a folder, not a store. A folder of key rings is backed up and put back as a whole, by `cp -a`, and without \
      its mark (<folder>.mark).",
+);
+const ON_A_SERVER: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "A store in PostgreSQL is backed up and restored with its own tools, such as pg_basebackup; this is for the file of a \
+     store: sqlite:///path.",
 );
 const IN_MEMORY: Error = Error::new(
     ErrorKind::InvalidArgument,

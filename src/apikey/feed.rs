@@ -242,7 +242,8 @@ impl Inner {
 
     fn follow_feed(&self, writer: &mut Writer, now: u64) -> Result<()> {
         self.make_ready(writer)?;
-        let stamp = self.store.stamp()?;
+        let is_strict = self.feed.fresh.is_strict();
+        let stamp = if is_strict { self.store.stamp_now()? } else { self.store.stamp()? };
         if writer.stamp != Some(stamp) {
             // Its numbers may have caught up with what was followed.
             if self.feed.known.is_other(self.store.history()?) {

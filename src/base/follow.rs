@@ -138,6 +138,11 @@ impl Freshness {
         self.heard(NEVER);
     }
 
+    /// Whether every question asks the store itself.
+    pub(crate) const fn is_strict(&self) -> bool {
+        self.strict
+    }
+
     /// Whether it is over.
     pub(crate) fn is_over(&self) -> bool {
         self.heard.load(Ordering::Acquire) == OVER

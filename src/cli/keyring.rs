@@ -10,7 +10,7 @@ use super::store::{PepperArgs, is_marked, located, note_pepper_file};
 use crate::json::ObjectWriter;
 use crate::keyring::KeyRingOptions;
 use crate::open::{StoreUrl, open_key_ring};
-use crate::store::{KeyRingStore as _, RingFolder, SqliteStore};
+use crate::store::{KeyRingStore as _, PostgresStore, RingFolder, SqliteStore};
 use crate::{Alg, Clock as _, KeyRing, SystemClock, ToJson as _};
 
 #[derive(Debug, clap::Subcommand)]
@@ -81,6 +81,9 @@ impl Ring {
     fn exists(&self) -> Outcome<bool> {
         let (path, mark, is_store) = match self.ring.parse()? {
             StoreUrl::Folder { path, mark } => (path, mark, false),
+            StoreUrl::Postgres(url) => {
+                return Ok(PostgresStore::open(&url)?.key_ring_version(&self.name)? > 0);
+            }
             _ => {
                 let (path, mark, _) = located(&self.ring)?;
                 (path, mark, true)
@@ -115,7 +118,8 @@ impl Ring {
         if !self.exists()? {
             return Err(Failure::Input(format!(
                 "There is no key ring {} at {}; `gatekey keyring new` makes one.",
-                self.name, self.ring
+                self.name,
+                self.ring.parse::<StoreUrl>()?
             )));
         }
         let ring = self.open(KeyRingOptions::new(), output)?;

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 #[command(next_help_heading = "Store")]
 pub(super) struct Location {
     /// The store: a path, or sqlite:///relative/path, sqlite:////absolute/path; ?mark=FILE at its
-    /// end says where its mark is
+    /// end says where its mark is; or postgresql://user@host/database
     #[arg(
         long,
         env = "GATEKEY_STORE",
@@ -101,6 +101,11 @@ pub(super) fn located(store: &str) -> Outcome<(PathBuf, Mark, String)> {
         StoreUrl::Folder { .. } => Err(Failure::Usage(
             "A folder holds key rings only; name a store: a path, or sqlite:///path.".to_owned(),
         )),
+        StoreUrl::Postgres(_) => Err(Failure::Usage(
+            "This works on the file of a store: a path, or sqlite:///path. A store in PostgreSQL is backed up and looked \
+             at with its own tools (pg_basebackup, pg_dump, psql)."
+                .to_owned(),
+        )),
         _ => Err(Failure::Usage(
             "A store in memory ends with the command; name a file: a path, or sqlite:///path."
                 .to_owned(),
@@ -127,15 +132,24 @@ impl Location {
     }
 
     fn url(&self) -> Outcome<String> {
-        Ok(located(&self.store)?.2)
+        // As it was given: what is shown of it has no password.
+        if self.is_on_a_server()? { Ok(self.store.clone()) } else { Ok(located(&self.store)?.2) }
     }
 
-    /// The store's path, if it is there: a slip of the pen must not make a new store.
-    fn existing(&self) -> Outcome<PathBuf> {
+    /// Whether it is in PostgreSQL, and has no path.
+    fn is_on_a_server(&self) -> Outcome<bool> {
+        Ok(matches!(self.store.parse()?, StoreUrl::Postgres(_)))
+    }
+
+    /// Looks whether the store is there: a slip of the pen must not make a new file.
+    fn existing(&self) -> Outcome<()> {
+        if self.is_on_a_server()? {
+            return Ok(());
+        }
         let (path, mark, _) = located(&self.store)?;
         // Of one that was lost, its mark warns the user who opens it.
         if path.exists() || is_marked(&path, &mark) {
-            return Ok(path);
+            return Ok(());
         }
         Err(Failure::Input(format!(
             "There is no store at {}; `gatekey key create`, or the program that keeps its sessions there, \
@@ -185,7 +199,8 @@ impl StoreArgs {
     /// In the place of a store that is not there: what memory refuses is refused before a file is
     /// made. `None`: it is there.
     pub(super) fn rehearsal(&self) -> Outcome<Option<ApiKeys>> {
-        if self.place.location.path()?.exists() {
+        let location = &self.place.location;
+        if location.is_on_a_server()? || location.path()?.exists() {
             return Ok(None);
         }
         let opened = open_api_keys("memory:", &PepperSource::Beside, self.options())?;
@@ -198,8 +213,13 @@ impl StoreArgs {
 
     /// Opens the store, and makes it if it is not there.
     pub(super) fn open_or_make(&self, output: &mut Output) -> Outcome<ApiKeys> {
-        let path = self.place.location.path()?;
         let peppers = self.place.pepper.source();
+        if self.place.location.is_on_a_server()? {
+            let url = self.place.location.url()?;
+            let opened = open_api_keys(&url, &peppers, self.options())?;
+            return Ok(opened.keys.acting_as(&self.actor)?);
+        }
+        let path = self.place.location.path()?;
         let is_new = !path.exists();
         if is_new {
             check_new(&path)?;

@@ -18,7 +18,7 @@ use crate::pepper::{
 };
 use crate::revocations::{RevocationOptions, Revocations};
 use crate::session::{SessionOptions, Sessions};
-use crate::store::{CLOSED, Database, Follower, Mark, MemoryStore, RingFolder};
+use crate::store::{CLOSED, Database, Follower, Mark, MemoryStore, PostgresUrl, RingFolder};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -137,8 +137,9 @@ pub struct Store(Arc<Inner>);
 /// before, a pepper.
 struct Inner {
     url: String,
-    /// Empty in memory.
+    /// Empty in memory and on a server.
     path: PathBuf,
+    in_memory: bool,
     kept: Kept,
     /// Those beside a store that was there before are read when something needs them first: who
     /// only asks what is revoked needs none.
@@ -187,19 +188,20 @@ impl Store {
         pace.read(&*follow.clock())?;
         follow.pace = Some(pace);
         let given = options.pepper.elsewhere()?;
-        if options.must_exist {
-            check_there(&url)?;
+        if given.is_none() && matches!(url, StoreUrl::Postgres(_)) {
+            return Err(NO_PEPPER);
         }
-        let store = Self::without_peppers(&url, follow)?;
+        let store = Self::without_peppers(&url, !options.must_exist, follow)?;
         store.find_peppers(given)
     }
 
     /// A store that was opened for what needs no pepper.
-    fn without_peppers(url: &StoreUrl, follow: Follow) -> Result<Self> {
+    fn without_peppers(url: &StoreUrl, create: bool, follow: Follow) -> Result<Self> {
         Ok(Self(Arc::new(Inner {
-            kept: open(url)?,
+            kept: open(url, create)?,
             url: url.to_string(),
             path: url.path().unwrap_or_else(|| Path::new("")).to_owned(),
+            in_memory: *url == StoreUrl::Memory,
             peppers: OnceLock::new(),
             made_pepper_file: false,
             follow,
@@ -211,7 +213,7 @@ impl Store {
     /// Takes the peppers that were given, and makes those of a new store.
     fn find_peppers(mut self, given: Option<Peppers>) -> Result<Self> {
         let Some(inner) = Arc::get_mut(&mut self.0) else { return Ok(self) };
-        let in_memory = inner.path.as_os_str().is_empty();
+        let in_memory = inner.in_memory;
         let peppers = match (given, &inner.kept) {
             (Some(given), Kept::Database(database)) => {
                 given.check_known(&**database)?;
@@ -235,6 +237,9 @@ impl Store {
         let inner = &*self.0;
         if let Some(peppers) = inner.peppers.get() {
             return Ok(peppers.clone());
+        }
+        if inner.path.as_os_str().is_empty() {
+            return Err(NO_PEPPER);
         }
         let peppers = read_pepper_file(&pepper_beside(&inner.path))?;
         Ok(inner.peppers.get_or_init(|| peppers).clone())
@@ -372,13 +377,17 @@ impl fmt::Debug for Store {
     }
 }
 
+const NO_PEPPER: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "A store in PostgreSQL has no pepper file beside it: name the same pepper on every machine, by a file, an \
+     environment variable or its bytes.",
+);
 const RINGS_ONLY: Error = Error::new(
     ErrorKind::InvalidArgument,
     "A folder holds key rings only; API keys, sessions and revocations are kept in sqlite:///path or memory:.",
 );
 
-/// Opens what a URL names.
-/// That there is something where the store is to be.
+/// That there is something where the store is to be; a server is asked by the store.
 fn check_there(url: &StoreUrl) -> Result<()> {
     match url.path() {
         Some(path) if !path.exists() => {
@@ -393,7 +402,11 @@ const NOT_THERE: Error = Error::new(
     "There is no store at this path, and none was to be made (`create`); look at the path.",
 );
 
-fn open(url: &StoreUrl) -> Result<Kept> {
+/// Opens what a URL names, and makes it if it is not there and may be made.
+fn open(url: &StoreUrl, create: bool) -> Result<Kept> {
+    if !create {
+        check_there(url)?;
+    }
     match url {
         StoreUrl::Memory => Ok(Kept::Database(Arc::new(MemoryStore::new()))),
         StoreUrl::Folder { path, mark } => {
@@ -405,7 +418,19 @@ fn open(url: &StoreUrl) -> Result<Kept> {
              folder:/path.",
         )),
         StoreUrl::Sqlite { path, mark } => sqlite(path, mark).map(Kept::Database),
+        StoreUrl::Postgres(url) => postgres(url, create).map(Kept::Database),
     }
+}
+
+#[cfg(feature = "postgres")]
+fn postgres(url: &PostgresUrl, create: bool) -> Result<Arc<dyn Database>> {
+    use crate::store::PostgresStore;
+    Ok(Arc::new(if create { PostgresStore::open(url)? } else { PostgresStore::open_there(url)? }))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn postgres(_: &PostgresUrl) -> Result<Arc<dyn Database>> {
+    Err(Error::new(ErrorKind::Unsupported, "This build of gatekey has no store in PostgreSQL."))
 }
 
 #[cfg(feature = "sqlite")]
@@ -482,10 +507,7 @@ pub fn open_sessions(
 pub fn open_revocations(url: &str, options: RevocationOptions) -> Result<Revocations> {
     options.check()?; // before a file is made
     let url: StoreUrl = url.parse()?;
-    if !options.creates() {
-        check_there(&url)?;
-    }
-    Store::without_peppers(&url, Follow::new())?.revocations(options)
+    Store::without_peppers(&url, options.creates(), Follow::new())?.revocations(options)
 }
 
 /// The short way to a key ring: [`Store::open_with`] and [`Store::key_ring`].

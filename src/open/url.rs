@@ -6,6 +6,7 @@
 //! | `auth.sqlite`, `/var/lib/auth.sqlite` | the same |
 //! | `memory:` | a store in memory |
 //! | `folder:keys`, `folder:/var/lib/keys` | a folder of key rings |
+//! | `postgresql://app@db.example/auth` | a schema of a PostgreSQL database ([`PostgresUrl`]) |
 //!
 //! A path is taken as it stands: nothing in it is percent-decoded. It may end in `?mark=FILE` or
 //! `?mark=none`, which says where its mark is ([`Mark`]), with `none` in small letters; there is no
@@ -15,7 +16,7 @@
 
 use crate::error::named::credential_in;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::Mark;
+use crate::store::{Mark, PostgresUrl};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -51,6 +52,8 @@ pub enum StoreUrl {
         /// Where its mark is.
         mark: Mark,
     },
+    /// `postgresql://user@host/database`: shared by many machines.
+    Postgres(PostgresUrl),
 }
 
 impl StoreUrl {
@@ -72,7 +75,7 @@ impl StoreUrl {
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         match self {
-            Self::Memory => None,
+            Self::Memory | Self::Postgres(_) => None,
             Self::Sqlite { path, .. } | Self::Folder { path, .. } => Some(path),
         }
     }
@@ -91,7 +94,8 @@ impl FromStr for StoreUrl {
             ("memory", _) => Err(argument(MEMORY)),
             ("sqlite", _) => sqlite(rest.strip_prefix("///").ok_or(argument(SLASHES))?),
             ("folder", _) => folder(rest),
-            ("postgres" | "postgresql" | "redis" | "rediss" | "valkey" | "valkeys", _) => {
+            ("postgres" | "postgresql", _) => text.parse().map(Self::Postgres),
+            ("redis" | "rediss" | "valkey" | "valkeys", _) => {
                 Err(Error::new(ErrorKind::Unsupported, NOT_BUILT))
             }
             _ => Err(argument(UNKNOWN)),
@@ -103,6 +107,7 @@ impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, path, mark) = match self {
             Self::Memory => return f.write_str("memory:"),
+            Self::Postgres(url) => return url.fmt(f),
             Self::Sqlite { path, mark } => ("sqlite:///", path, mark),
             Self::Folder { path, mark } => ("folder:", path, mark),
         };
@@ -123,13 +128,13 @@ const KEY: &str = "This is a key (PEM or JWK), which is not shown, and no store;
      Look whether two arguments changed places.";
 const FORMS: &str = "A store is sqlite:///relative/path, sqlite:////absolute/path, a path (SQLite as well) or memory:; key \
      rings may also lie in folder:/path. Nothing was given.";
-const UNKNOWN: &str = "The scheme is not known: a store is sqlite:///path, a path or memory:, key rings may be in folder:/path. \
-     A path with a colon in its first part is written ./a:b.";
+const UNKNOWN: &str = "The scheme is not known: a store is sqlite:///path, postgresql://user@host/database, a path or memory:, key rings \
+     may be in folder:/path. A path with a colon in it is ./a:b.";
 const SLASHES: &str = "A SQLite store is sqlite:/// and its path: sqlite:///relative/path or sqlite:////absolute/path.";
 const MEMORY: &str =
     "A store in memory is memory: and nothing else; a file of that name is ./memory:.";
-const NOT_BUILT: &str = "This build of gatekey has no store in PostgreSQL, Redis or Valkey; it has sqlite:///path, memory: and, \
-     for key rings, folder:/path.";
+const NOT_BUILT: &str = "gatekey has no store in Redis or Valkey; it has postgresql://user@host/database, sqlite:///path, memory: and, for \
+     key rings, folder:/path.";
 const PARAMETERS: &str = "A store's URL may end in ?mark=FILE or ?mark=none and has no other parameter; its path holds none of ?, # \
      and &.";
 const NONE: &str =
@@ -228,6 +233,7 @@ mod tests {
             "sqlite:///a?mark=/other/a.mark",
             "folder:/keys",
             "folder:keys?mark=none",
+            "postgresql://app@db.example:5432/auth?schema=keys",
         ] {
             let url: StoreUrl = text.parse().unwrap();
             assert_eq!(url.to_string(), text);

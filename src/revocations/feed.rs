@@ -259,7 +259,8 @@ impl Inner {
 
     fn look_at_store(&self, followed: &mut Followed, now: u64, seconds: u64) -> Result<()> {
         let feed = &self.feed;
-        let stamp = self.store.stamp()?;
+        let is_strict = feed.fresh.is_strict();
+        let stamp = if is_strict { self.store.stamp_now()? } else { self.store.stamp()? };
         feed.latest.note(seconds);
         if followed.stamp != Some(stamp) {
             // Before the entries: what is forgotten in between is behind the next horizon.

@@ -14,6 +14,9 @@ mod limits;
 mod mark_place;
 mod memory;
 mod page;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod postgres_url;
 mod private_file;
 mod real_path;
 mod revocation;
@@ -34,6 +37,9 @@ pub use limits::Limits;
 pub(crate) use limits::{Entry, LimitPlace, LimitTable};
 pub use memory::MemoryStore;
 pub use page::Page;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
+pub use postgres_url::PostgresUrl;
 pub use private_file::write_private_file;
 pub(crate) use private_file::{read_private_file, replace_private_file};
 pub(crate) use real_path::real_path;
@@ -104,6 +110,15 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// See [`Backend`].
     fn stamp(&self) -> Result<u64>;
+
+    /// As [`Backend::stamp`], asked of the store at this very moment: for those who are strict,
+    /// where the other may answer from what was heard a moment ago.
+    ///
+    /// # Errors
+    /// See [`Backend`].
+    fn stamp_now(&self) -> Result<u64> {
+        self.stamp()
+    }
 
     /// The fingerprints of all peppers that rows were made with, in ascending order.
     ///

@@ -397,7 +397,7 @@ static const struct {
     {key_as_store, GK_STATUS_INVALID_ARGUMENT, "API key|not shown|sqlite:///path"},
     {token_as_store, GK_STATUS_INVALID_ARGUMENT, "token (JWT)|not shown|sqlite:///path"},
     {jwk_as_store, GK_STATUS_INVALID_ARGUMENT, "JWK|not shown|sqlite:///path"},
-    {password_in_store, GK_STATUS_UNSUPPORTED, "PostgreSQL|sqlite:///path"},
+    {password_in_store, GK_STATUS_INVALID_CONFIGURATION, "PostgreSQL|pepper"},
     {token_as_subject, GK_STATUS_INVALID_ARGUMENT, "whole token|`sub`|Nothing was revoked"},
     {key_as_kid, GK_STATUS_INVALID_ARGUMENT, "whole API key|id|Nothing was revoked"},
     {whole_key_revoked, GK_STATUS_INVALID_ARGUMENT, "whole API key|its id"},

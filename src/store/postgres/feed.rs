@@ -1,0 +1,270 @@
+//! Where the store stands, and whether it is still the one that was followed.
+//!
+//! Each change that others must hear of takes a number under the lock of the one row of the table
+//! `feed`, so that the order of numbers is the order of commits. The lock is a row's and not an
+//! advisory one, which any role of the database may hold. Each number is a link of a chain: its
+//! hash is over the hash before, the number and what was changed. Position = (system identifier,
+//! timeline, number, hash). Anything but a continuation of the chain by links that fit - a promoted
+//! standby, a restored backup, a copy, a gap - is another feed: its followers load everything
+//! again.
+
+use super::transaction::Transaction;
+use super::values::{Row, Value};
+use super::wire::Fault;
+use crate::base::process::brief;
+use crate::base::random::SecureRandom as _;
+use crate::crypto::hash::sha256;
+use crate::crypto::random::SystemRandom;
+use crate::error::{Error, ErrorKind};
+use std::sync::Mutex;
+
+/// The numbers of a feed are below this bit, and how many other feeds there were before above it.
+pub(super) const EPOCH_BITS: u32 = 48;
+pub(super) const NUMBER: u64 = (1 << EPOCH_BITS) - 1;
+
+/// Links that are read at once.
+const LINKS: usize = 1000;
+
+/// Which server it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Server {
+    /// Made with the cluster, the same in its copies.
+    pub(super) system: i64,
+    /// One more after each promotion of a standby and each recovery of a backup.
+    pub(super) timeline: u32,
+}
+
+/// Where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) server: Server,
+    /// The name of the store.
+    pub(super) id: [u8; 16],
+    /// The table itself: a dump that was read in again has another.
+    place: i64,
+    pub(super) number: u64,
+    hash: [u8; 32],
+    /// The number of the last row of the audit.
+    pub(super) audit: u64,
+    /// The number of what was revoked last.
+    pub(super) revocation: u64,
+}
+
+impl Standing {
+    /// What tells this feed of revocations from others, and from itself before numbers could come
+    /// again.
+    pub(super) fn feed(&self) -> u64 {
+        let mut text = self.id.to_vec();
+        text.extend(self.server.system.to_be_bytes());
+        text.extend(self.server.timeline.to_be_bytes());
+        text.extend(self.place.to_be_bytes());
+        number_of(&sha256(&text))
+    }
+}
+
+/// The beginning of it as a number that is not 0.
+pub(super) fn number_of(bytes: &[u8]) -> u64 {
+    bytes.first_chunk().map_or(1, |start| u64::from_be_bytes(*start) | 1)
+}
+
+/// The system's name and, not from the last checkpoint but from where the log is written now, its
+/// timeline: right from the first moment after a promotion.
+const SERVER: &str = "(SELECT c.system_identifier FROM pg_catalog.pg_control_system() AS c) AS system, \
+     pg_catalog.pg_is_in_recovery() AS recovering, CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL \
+     ELSE pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()) END AS segment";
+
+/// Asks which server it is; one that is a standby is refused.
+pub(super) fn server(transaction: &mut Transaction<'_>) -> Result<Server, Fault> {
+    let rows = transaction.query(&format!("SELECT {SERVER}"), &[])?;
+    read_server(rows.first().ok_or(Fault::Garbled)?)
+}
+
+fn read_server(row: &Row) -> Result<Server, Fault> {
+    if row.get("recovering")? {
+        return Err(STANDBY.into());
+    }
+    let segment: String = row.get("segment")?;
+    let timeline = segment.get(..8).and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    Ok(Server { system: row.get("system")?, timeline: timeline.ok_or(Fault::Garbled)? })
+}
+
+/// Where the store stands; refuses one of a newer version.
+pub(super) fn standing(transaction: &mut Transaction<'_>) -> Result<Standing, Fault> {
+    let rows = transaction.query(
+        &format!(
+            "SELECT s.version, s.id, CAST(s.tableoid AS pg_catalog.int8) AS place, f.number, f.hash, f.audit, \
+             f.revocation, {SERVER} FROM @store AS s CROSS JOIN @feed AS f"
+        ),
+        &[],
+    )?;
+    let [row] = &*rows else { return Err(UNCLEAR.into()) };
+    super::schema::check_version(row.get("version")?)?;
+    Ok(Standing {
+        server: read_server(row)?,
+        id: row.get("id")?,
+        place: row.get("place")?,
+        number: row.get("number")?,
+        hash: row.get("hash")?,
+        audit: row.get("audit")?,
+        revocation: row.get("revocation")?,
+    })
+}
+
+/// Takes the next number for what was changed, in the transaction that changes it, together with
+/// this many numbers of the audit and of revocations; the number of the statement whose answer says
+/// them.
+pub(super) fn take_number(
+    transaction: &mut Transaction<'_>,
+    content: &[u8],
+    audit: usize,
+    revocations: usize,
+) -> Result<usize, Fault> {
+    // Two stores that were one never have the same link, even if the same was changed.
+    let mut nonce = [0; 16];
+    SystemRandom.fill(&mut nonce)?;
+    let content = sha256(&[&nonce[..], content].concat());
+    let count = |count: usize| Value::from(i64::try_from(count).unwrap_or(i64::MAX));
+    let at = transaction.later(
+        "UPDATE @feed SET number = number + 1, audit = audit + $1, revocation = revocation + $2, \
+         hash = pg_catalog.sha256(hash || pg_catalog.int8send(number + 1) || $3) \
+         RETURNING number, audit, revocation",
+        &[count(audit), count(revocations), Value::from(&content[..])],
+    )?;
+    transaction.later(
+        "INSERT INTO @change (number, content, hash) SELECT f.number, $1, f.hash FROM @feed AS f",
+        &[Value::from(&content[..])],
+    )?;
+    Ok(at)
+}
+
+fn link(before: &[u8; 32], number: u64, content: &[u8]) -> [u8; 32] {
+    sha256(&[&before[..], &number.to_be_bytes()[..], content].concat())
+}
+
+/// What this process knows of the store.
+#[derive(Default)]
+pub(super) struct Seen(Mutex<Known>);
+
+#[derive(Clone, Default)]
+struct Known {
+    at: Option<Standing>,
+    /// How many other feeds there were before.
+    epoch: u64,
+    /// The highest timeline of each system that was seen.
+    highest: Vec<Server>,
+}
+
+impl Seen {
+    /// How many other feeds there were before this one.
+    pub(super) fn epoch(&self) -> u64 {
+        brief(&self.0).epoch
+    }
+
+    /// Whether it has been promoted since its system was last seen.
+    pub(super) fn is_promoted(&self, server: Server) -> bool {
+        let known = brief(&self.0);
+        known.highest.iter().any(|k| k.system == server.system && k.timeline < server.timeline)
+    }
+
+    /// Refuses a server that has been overtaken by another of its system.
+    pub(super) fn check_server(&self, server: Server) -> Result<(), Fault> {
+        let mut known = brief(&self.0);
+        match known.highest.iter_mut().find(|known| known.system == server.system) {
+            Some(known) if known.timeline > server.timeline => return Err(OVERTAKEN.into()),
+            Some(known) => known.timeline = server.timeline,
+            None => known.highest.push(server),
+        }
+        Ok(())
+    }
+
+    /// Where the store stands, and the number of this feed among those that this process has
+    /// followed.
+    pub(super) fn follow(
+        &self,
+        transaction: &mut Transaction<'_>,
+    ) -> Result<(Standing, u64), Fault> {
+        // From before the moment that is read.
+        let known = brief(&self.0).clone();
+        let now = standing(transaction)?;
+        self.check_server(now.server)?;
+        let continues = match &known.at {
+            None => true,
+            Some(before) => continues(transaction, before, &now)?,
+        };
+        let mut seen = brief(&self.0);
+        if seen.epoch != known.epoch {
+            // Another thread has found the same, or something else.
+            return Err(BUSY.into());
+        }
+        if !continues {
+            seen.epoch += 1;
+            seen.at = Some(now);
+        } else if seen.at.is_none_or(|at| at.number <= now.number) {
+            seen.at = Some(now);
+        }
+        Ok((now, seen.epoch))
+    }
+}
+
+/// Whether what stands there now came out of what was known by changes.
+fn continues(
+    transaction: &mut Transaction<'_>,
+    before: &Standing,
+    now: &Standing,
+) -> Result<bool, Fault> {
+    let is_same = before.server == now.server && before.id == now.id && before.place == now.place;
+    if !is_same || now.number < before.number {
+        return Ok(false);
+    }
+    let (mut number, mut hash) = (before.number, before.hash);
+    while number < now.number {
+        let rows = transaction.query(
+            "SELECT number, content, hash FROM @change WHERE number > $1 ORDER BY number LIMIT $2",
+            &[signed(number)?, Value::from(LINKS as i64)],
+        )?;
+        if rows.is_empty() {
+            return Ok(false);
+        }
+        for row in rows {
+            let (Ok(next), Ok(content), Ok(own)) = (
+                row.get::<u64>("number"),
+                row.get::<Vec<u8>>("content"),
+                row.get::<[u8; 32]>("hash"),
+            ) else {
+                return Ok(false);
+            };
+            hash = link(&hash, number + 1, &content);
+            if next != number + 1 || hash != own {
+                return Ok(false);
+            }
+            number = next;
+        }
+    }
+    Ok(number == now.number && hash == now.hash)
+}
+
+/// PostgreSQL counts to 2^63.
+pub(super) fn signed(number: u64) -> Result<Value, Fault> {
+    i64::try_from(number).map(Value::from).map_err(|_| TOO_LARGE.into())
+}
+
+const STANDBY: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "This PostgreSQL is a standby, which may be behind; name the primary in the URL, or all hosts of both.",
+);
+const OVERTAKEN: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "This PostgreSQL was the primary before another was promoted, which this process has seen; stop it, or make it a standby.",
+);
+const UNCLEAR: Error = Error::new(
+    ErrorKind::StoreCorrupt,
+    "The tables `store` and `feed` have one row each, and these have not; restore the store from a backup.",
+);
+const BUSY: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "PostgreSQL's store was exchanged for another at this moment; try again.",
+);
+const TOO_LARGE: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "A number or time is larger than PostgreSQL can keep, which is 2^63 - 1.",
+);

@@ -1,0 +1,80 @@
+//! Key rings, as rows.
+
+use super::feed::{self, EPOCH_BITS, signed};
+use super::values::{Row, Value};
+use super::wire::Fault;
+use super::{PostgresStore, content};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{KeyRingStore, StoredRing};
+
+const RING: Error = Error::new(
+    ErrorKind::StoreCorrupt,
+    "The row of this key ring (table `key_ring`) cannot be read: it is damaged or was altered from outside; \
+     restore the store from a backup.",
+);
+
+impl KeyRingStore for PostgresStore {
+    fn key_ring(&self, name: &str) -> Result<Option<StoredRing>> {
+        self.read(|transaction| {
+            self.pool.seen.follow(transaction)?;
+            let sql = "SELECT * FROM @key_ring WHERE name = $1";
+            let rows = transaction.query(sql, &[name.into()])?;
+            let ring = |row: &Row| {
+                Ok::<_, Fault>(StoredRing {
+                    name: row.get("name")?,
+                    version: row.get("version")?,
+                    pepper: row.get("pepper")?,
+                    text: row.get("text")?,
+                })
+            };
+            Ok(rows.first().map(ring).transpose().map_err(|_| RING)?)
+        })
+    }
+
+    fn key_ring_version(&self, name: &str) -> Result<u64> {
+        self.ear.ring(name, || {
+            self.read(|transaction| {
+                let (_, epoch) = self.pool.seen.follow(transaction)?;
+                let sql = "SELECT version FROM @key_ring WHERE name = $1";
+                let rows = transaction.query(sql, &[name.into()])?;
+                match rows.first().map(|row| row.get::<u64>("version")) {
+                    None => Ok(0),
+                    Some(Ok(version)) if version > 0 => Ok(version | epoch << EPOCH_BITS),
+                    Some(_) => Err(RING.into()),
+                }
+            })
+        })
+    }
+
+    fn key_ring_names(&self) -> Result<Vec<String>> {
+        self.read(|transaction| {
+            let rows = transaction.query("SELECT name FROM @key_ring ORDER BY name", &[])?;
+            let name = |row: &Row| row.get("name").unwrap_or_else(|_| "(unreadable)".to_owned());
+            Ok(rows.iter().map(name).collect())
+        })
+    }
+
+    fn put_key_ring(&self, ring: &StoredRing) -> Result<()> {
+        self.change(|transaction| {
+            let values = [
+                (&ring.name).into(),
+                signed(ring.version)?,
+                ring.pepper.into(),
+                Value::from(&ring.text[..]),
+            ];
+            let sql = if ring.version == 1 {
+                "INSERT INTO @key_ring (name, version, pepper, text) VALUES ($1, $2, $3, $4)"
+            } else {
+                "UPDATE @key_ring SET version = $2, pepper = $3, text = $4 \
+                 WHERE name = $1 AND version = $2 - 1"
+            };
+            if transaction.run(sql, &values)? != 1 {
+                return Err(ErrorKind::StoreConflict.into());
+            }
+            let version = ring.version.to_string();
+            feed::take_number(transaction, &content("ring", [&*ring.name, &version]), 0, 0)
+                .map(Some)
+        })
+        .map(drop)
+    }
+}

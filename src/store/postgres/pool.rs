@@ -1,0 +1,320 @@
+//! The connections of this process: one to read, one to write, each for one user at a time, opened
+//! when they are needed and again when they were lost. A child of a fork has none and opens its
+//! own; what it has copied is closed there and used by no code.
+
+use super::connect::connect;
+use super::feed::Seen;
+use super::transaction::{Access, Transaction};
+use super::wire::{Fault, Wire};
+use super::{fault, feed, schema};
+use crate::base::clock::{Clock as _, SystemClock};
+use crate::base::process::OwnLock;
+use crate::base::reach::beyond_memory;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::CLOSED;
+use crate::store::postgres_url::{Host, PostgresUrl};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// After an attempt that failed, those who come answer the same for this long.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Between two notifications, in nanoseconds.
+const APART: u64 = 20_000_000;
+
+/// How often a transaction is tried that the server took back because of others.
+const TRIES: u32 = 5;
+
+pub(super) struct Pool {
+    url: PostgresUrl,
+    /// The schema, quoted, with a dot.
+    prefix: String,
+    reader: OwnLock<Slot>,
+    writer: OwnLock<Slot>,
+    closed: AtomicBool,
+    /// When others were told last, in nanoseconds of the monotonic clock, and whether they are to
+    /// be told again.
+    told: AtomicU64,
+    is_due: AtomicBool,
+    pub(super) seen: Seen,
+}
+
+/// A connection, or why there is none.
+#[derive(Default)]
+struct Slot {
+    wire: Option<Wire>,
+    failed: Option<(Instant, Error)>,
+}
+
+impl Pool {
+    pub(super) fn new(url: &PostgresUrl) -> Self {
+        Self {
+            url: url.clone(),
+            prefix: format!("\"{}\".", url.schema()),
+            reader: OwnLock::new(),
+            writer: OwnLock::new(),
+            closed: AtomicBool::new(false),
+            told: AtomicU64::new(0),
+            is_due: AtomicBool::new(false),
+            seen: Seen::default(),
+        }
+    }
+
+    pub(super) const fn url(&self) -> &PostgresUrl {
+        &self.url
+    }
+
+    /// All at one moment.
+    pub(super) fn read<T>(
+        &self,
+        access: Access,
+        work: impl Fn(&mut Transaction<'_>) -> Result<T, Fault>,
+    ) -> Result<T> {
+        self.with(&self.reader, access, work)
+    }
+
+    /// All or nothing; with what the server answered to what was still to be sent at the end.
+    pub(super) fn write<T>(
+        &self,
+        access: Access,
+        work: impl Fn(&mut Transaction<'_>) -> Result<T, Fault>,
+    ) -> Result<(T, Vec<Vec<super::values::Row>>)> {
+        self.with(&self.writer, access, |transaction| {
+            let done = work(transaction)?;
+            Ok((done, transaction.commit()?))
+        })
+    }
+
+    fn with<T>(
+        &self,
+        lock: &OwnLock<Slot>,
+        access: Access,
+        work: impl Fn(&mut Transaction<'_>) -> Result<T, Fault>,
+    ) -> Result<T> {
+        beyond_memory()?;
+        lock.locked(|slot| {
+            let mut tries = 0;
+            loop {
+                tries += 1;
+                if self.is_closed() {
+                    slot.close();
+                    return Err(CLOSED);
+                }
+                let was_open = slot.wire.as_ref().is_some_and(Wire::is_good);
+                let wire = self.wire(slot)?;
+                let mut transaction = self.begin(wire, access);
+                let done = work(&mut transaction);
+                let is_committing = transaction.is_committing();
+                let error = match done {
+                    Ok(done) => {
+                        wire.roll_back(); // what was only read
+                        return Ok(done);
+                    }
+                    Err(error) => error,
+                };
+                wire.roll_back();
+                let again = match &error {
+                    // It was lost while no one looked: the server was restarted, say.
+                    Fault::Lost => was_open && !is_committing && tries == 1,
+                    Fault::Refused(code) => matches!(code, b"40001" | b"40P01") && tries < TRIES,
+                    _ => false,
+                };
+                if error.ends() {
+                    slot.wire = None;
+                }
+                if again {
+                    continue;
+                }
+                return Err(if is_committing && error.ends() { UNKNOWN } else { fault(error) });
+            }
+        })
+    }
+
+    fn wire<'a>(&self, slot: &'a mut Slot) -> Result<&'a mut Wire> {
+        let wire = match slot.wire.take().filter(Wire::is_good) {
+            Some(wire) => wire,
+            None => {
+                if let Some((when, error)) = &slot.failed
+                    && when.elapsed() < PAUSE
+                {
+                    return Err(error.clone());
+                }
+                match self.connect() {
+                    Ok(wire) => {
+                        slot.failed = None;
+                        wire
+                    }
+                    Err(error) => {
+                        slot.failed = Some((Instant::now(), error.clone()));
+                        return Err(error);
+                    }
+                }
+            }
+        };
+        Ok(slot.wire.insert(wire))
+    }
+
+    /// A transaction on this connection.
+    pub(super) fn begin<'a>(&'a self, wire: &'a mut Wire, access: Access) -> Transaction<'a> {
+        Transaction::begin(wire, &self.prefix, access)
+    }
+
+    fn connect(&self) -> Result<Wire> {
+        self.connect_by(&self.url).map_err(fault)
+    }
+
+    /// Connects to where notifications come from.
+    pub(super) fn connect_to_listen(&self) -> Result<Wire, Fault> {
+        self.connect_by(self.url.parts().feed.as_ref().unwrap_or(&self.url))
+    }
+
+    /// Connects to the one of the hosts that takes changes; of several, to the one with the highest
+    /// timeline, so that a former primary that came back is not believed.
+    fn connect_by(&self, url: &PostgresUrl) -> Result<Wire, Fault> {
+        let hosts = &url.parts().hosts;
+        let mut best: Option<(feed::Server, Wire)> = None;
+        let mut last = None;
+        for host in hosts {
+            match self.try_host(url, host) {
+                // A standby that took over since: there is no need to wait for the one before.
+                Ok((server, wire, true)) => {
+                    if let Some((_, other)) = best.replace((server, wire)) {
+                        other.end();
+                    }
+                    break;
+                }
+                Ok((server, wire, false)) => {
+                    let is_better = best.as_ref().is_none_or(|(known, _)| {
+                        known.system == server.system && known.timeline < server.timeline
+                    });
+                    let other =
+                        if is_better { best.replace((server, wire)) } else { Some((server, wire)) };
+                    if let Some((_, other)) = other {
+                        other.end();
+                    }
+                }
+                Err(error) => last = Some(error),
+            }
+        }
+        match (best, last) {
+            (Some((_, wire)), _) => Ok(wire),
+            (None, Some(error)) => Err(error),
+            (None, None) => Err(ErrorKind::Internal.into()),
+        }
+    }
+
+    /// Connects to one of the hosts; whether it was promoted since its system was last seen.
+    fn try_host(
+        &self,
+        url: &PostgresUrl,
+        host: &Host,
+    ) -> Result<(feed::Server, Wire, bool), Fault> {
+        let mut wire = connect(url.parts(), host)?;
+        let found = (|| {
+            let mut transaction = self.begin(&mut wire, Access::Read);
+            let server = feed::server(&mut transaction)?;
+            let is_promoted = self.seen.is_promoted(server);
+            self.seen.check_server(server)?;
+            Ok((server, is_promoted))
+        })();
+        wire.roll_back();
+        match found {
+            Ok((server, is_promoted)) => Ok((server, wire, is_promoted)),
+            Err(error) => {
+                wire.end();
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether the tables are there, in the newest version.
+    pub(super) fn is_prepared(&self) -> Result<bool> {
+        self.read(Access::Read, |transaction| {
+            Ok(schema::version(transaction)? == Some(schema::NEWEST))
+        })
+    }
+
+    /// Makes the tables, or brings them to the newest version.
+    pub(super) fn prepare(&self) -> Result<()> {
+        if self.is_prepared()? {
+            return Ok(());
+        }
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.write(Access::Migrate, schema::migrate) {
+                // Another process makes them at this moment.
+                Err(error) if error.kind() == ErrorKind::StoreConflict && tries < TRIES => {}
+                done => return done.map(drop),
+            }
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Where notifications are sent.
+    pub(super) fn channel(&self) -> String {
+        format!("gatekey_{}", self.url.schema())
+    }
+
+    /// Notifies others that something has changed, after it was committed and apart from it: where
+    /// the server cannot take a notification, the change stands. At most once in [`APART`].
+    pub(super) fn tell(&self) {
+        self.is_due.store(true, Ordering::Release);
+        self.tell_what_is_due();
+    }
+
+    /// As [`Self::tell`], if it was too early before.
+    pub(super) fn tell_what_is_due(&self) {
+        let now = SystemClock.monotonic();
+        if !self.is_due.load(Ordering::Acquire)
+            || now.saturating_sub(self.told.load(Ordering::Acquire)) < APART
+        {
+            return;
+        }
+        self.writer.try_locked(|slot| {
+            if self.is_due.swap(false, Ordering::AcqRel) {
+                self.told.store(now, Ordering::Release);
+                self.notify(slot);
+            }
+        });
+    }
+
+    /// What goes wrong here is made up for by those who ask without being told.
+    fn notify(&self, slot: &mut Slot) {
+        let Some(wire) = slot.wire.as_mut().filter(|wire| wire.is_good()) else { return };
+        wire.be_patient(Duration::from_secs(1));
+        let told = wire.queue("SELECT pg_catalog.pg_notify($1, '')", &[self.channel().into()]);
+        if told.and_then(|()| wire.settle()).is_err() {
+            wire.roll_back();
+        }
+    }
+
+    /// Closes the connections of this process, once what others are at has ended.
+    pub(super) fn close(&self) {
+        if !self.closed.swap(true, Ordering::AcqRel) {
+            self.writer.locked(|slot| {
+                if self.is_due.swap(false, Ordering::AcqRel) {
+                    self.notify(slot);
+                }
+            });
+            self.reader.locked(Slot::close);
+            self.writer.locked(Slot::close);
+        }
+    }
+}
+
+impl Slot {
+    fn close(&mut self) {
+        if let Some(wire) = self.wire.take() {
+            wire.end();
+        }
+    }
+}
+
+const UNKNOWN: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "PostgreSQL was lost while it committed a change, which it may or may not have made: look, or do it again.",
+);
