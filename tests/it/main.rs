@@ -41,6 +41,8 @@ mod options;
 #[cfg(all(unix, feature = "sqlite"))]
 mod pipes;
 mod policy;
+#[cfg(all(unix, feature = "postgres"))]
+mod postgres;
 mod properties;
 mod revocations;
 mod rfc;

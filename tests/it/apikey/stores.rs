@@ -237,6 +237,13 @@ fn memory_conforms() {
     conforms(&MemoryStore::new());
 }
 
+#[cfg(all(unix, feature = "postgres"))]
+#[test]
+fn postgres_conforms() {
+    let Some(server) = crate::postgres::Server::shared("postgres_conforms") else { return };
+    conforms(&server.store());
+}
+
 #[cfg(feature = "sqlite")]
 mod sqlite {
     use super::*;

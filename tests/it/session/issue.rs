@@ -63,6 +63,14 @@ fn the_order_decides_and_not_the_clock() {
     order_decides(&|| Arc::new(MemoryStore::new()));
 }
 
+#[cfg(all(unix, feature = "postgres"))]
+#[test]
+fn the_order_decides_in_postgres_too() {
+    let test = "the_order_decides_in_postgres_too";
+    let Some(server) = crate::postgres::Server::shared(test) else { return };
+    order_decides(&|| Arc::new(server.store()));
+}
+
 #[cfg(feature = "sqlite")]
 #[test]
 fn the_order_decides_in_sqlite_too() {

@@ -302,3 +302,14 @@ proptest! {
         holds(Arc::new(gatekey::store::SqliteStore::open(&path).unwrap()), &steps)?;
     }
 }
+
+#[cfg(all(unix, feature = "postgres"))]
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(rounds(1)))]
+
+    #[test]
+    fn in_postgres(steps in prop::collection::vec((step(), any::<bool>()), 1..30)) {
+        let Some(server) = crate::postgres::Server::shared("in_postgres") else { return Ok(()) };
+        holds(Arc::new(server.store()), &steps)?;
+    }
+}

@@ -74,6 +74,14 @@ fn no_row_revives_what_has_ended_in_memory() {
     no_row_revives_what_has_ended(&|_| Arc::new(MemoryStore::new()));
 }
 
+#[cfg(all(unix, feature = "postgres"))]
+#[test]
+fn no_row_revives_what_has_ended_in_postgres() {
+    let test = "no_row_revives_what_has_ended_in_postgres";
+    let Some(server) = crate::postgres::Server::shared(test) else { return };
+    no_row_revives_what_has_ended(&|_| Arc::new(server.store()));
+}
+
 /// What SECURITY.md says is not noticed.
 #[test]
 fn an_old_row_is_believed_where_nothing_remembers_its_end() {

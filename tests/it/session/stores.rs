@@ -283,6 +283,15 @@ fn the_memory_store_conforms() {
     refused(store.key_ring("a"), ErrorKind::InvalidArgument, "closed");
 }
 
+#[cfg(all(unix, feature = "postgres"))]
+#[test]
+fn the_postgres_store_conforms() {
+    let Some(server) = crate::postgres::Server::shared("the_postgres_store_conforms") else {
+        return;
+    };
+    conforms(&|| Box::new(server.store()));
+}
+
 #[test]
 fn a_folder_conforms() {
     let folder = crate::apikey::Folder::new("ring_folder");

@@ -1,0 +1,37 @@
+//! What is PostgreSQL's own: the chain of changes, servers that stop, are copied or fall silent, names
+//! that others plant, rights. That it keeps the promises of every store is in the suites of those.
+
+mod changes;
+mod hostile;
+mod names;
+pub(crate) mod server;
+
+use gatekey::ErrorKind;
+use std::time::{Duration, Instant};
+
+pub(crate) use server::{Server, open};
+
+/// Waits until it is so, for a minute at most.
+#[track_caller]
+pub(crate) fn wait_for(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[track_caller]
+pub(crate) fn refused<T: std::fmt::Debug>(
+    outcome: Result<T, gatekey::Error>,
+    kind: ErrorKind,
+    words: &str,
+) {
+    let error = outcome.expect_err(words);
+    assert_eq!(error.kind(), kind, "{words}: {error:?}");
+    let said = format!("{error} {error:?}");
+    assert!(said.contains(words), "{words}: {said}");
+    for secret in [server::PASSWORD, "Zx9", "kQ%40"] {
+        assert!(!said.contains(secret), "{said}");
+    }
+}
