@@ -429,7 +429,7 @@ fn postgres(url: &PostgresUrl, create: bool) -> Result<Arc<dyn Database>> {
 }
 
 #[cfg(not(feature = "postgres"))]
-fn postgres(_: &PostgresUrl) -> Result<Arc<dyn Database>> {
+fn postgres(_: &PostgresUrl, _: bool) -> Result<Arc<dyn Database>> {
     Err(Error::new(ErrorKind::Unsupported, "This build of gatekey has no store in PostgreSQL."))
 }
 
