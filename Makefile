@@ -19,7 +19,7 @@ export CARGO_TARGET_DIR := $(TARGET)
 
 # One set of features for all packages at once, and one profile: demo, tests, lints, the tests' libgatekey
 # and their wheel share every compiled crate. All features but `fips`, which needs Go on the building machine.
-FEATURES := gatekey/capi,gatekey/cli,gatekey/http,gatekey/jsonwebtoken,gatekey/postgres,gatekey/sqlite
+FEATURES := gatekey/capi,gatekey/cli,gatekey/http,gatekey/jsonwebtoken,gatekey/postgres,gatekey/redis,gatekey/sqlite
 WORKSPACE := --locked --workspace --features $(FEATURES)
 
 # How many rounds the tests make that kill, fork, mutate and draw: 1 in `make test`, 10 in `make test-all`.
@@ -42,6 +42,8 @@ products: ## libgatekey and the command line as the tests use them
 servers: ## The real servers that the tests talk to
 	@$(PYTHON) tests/servers/servers.py install oidc-provider
 	@$(PYTHON) tests/servers/servers.py install postgres18
+	@$(PYTHON) tests/servers/servers.py install valkey
+	@$(PYTHON) tests/servers/servers.py install redis
 	@$(PYTHON) tests/servers/servers.py install caddy
 	@$(PYTHON) tests/servers/servers.py install envoy
 	@$(PYTHON) tests/servers/servers.py install traefik

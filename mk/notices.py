@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "THIRD-PARTY.md"
 PRODUCTS = ("gatekey", "gatekey-c", "gatekey-python")
-FEATURES = ("--features", "gatekey/capi,gatekey/cli,gatekey/http,gatekey/postgres,gatekey/sqlite")
+FEATURES = ("--features", "gatekey/capi,gatekey/cli,gatekey/http,gatekey/postgres,gatekey/redis,gatekey/sqlite")
 TARGET = "x86_64-unknown-linux-gnu"
 # The names under which crates ship the text of a license, and notices that must go along.
 TEXTS = ("LICENSE", "LICENCE", "COPYING", "NOTICE", "COPYRIGHT", "UNLICENSE")

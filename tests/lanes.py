@@ -121,7 +121,7 @@ def python() -> list[Lane]:
     examples = " ".join(str(path) for path in sorted((ROOT / "examples").glob("*.py")))
     mypy, server, lanes_py = (
         f"{PYTHON} -m mypy",
-        "../../tests/servers/servers.py ../../tests/servers/postgres.py",
+        "../../tests/servers/servers.py ../../tests/servers/postgres.py ../../tests/servers/valkey.py",
         "../../tests/lanes.py",
     )
     services = " ".join(
@@ -183,7 +183,7 @@ def as_shipped() -> list[Lane]:
     alone = "".join(
         f"echo 'with {feature or 'no feature'}'; {CARGO} clippy --quiet --locked -p gatekey "
         f"--all-targets --features '{feature}' -- -D warnings; "
-        for feature in ("", "capi", "jsonwebtoken", "sqlite", "postgres", "http", "cli")
+        for feature in ("", "capi", "jsonwebtoken", "sqlite", "postgres", "redis", "http", "cli")
     )
     folder = LOGS / "wheel"
     install = f"{PYTHON} -m pip install --quiet --no-deps --upgrade --target {folder}"

@@ -84,6 +84,8 @@ const WAITS: [&str; 6] = [
     "src/base/steady.rs",
     "src/store/file_lock.rs",
     "src/store/postgres/",
+    "src/store/redis/",
+    "src/store/socket.rs",
     "src/transport/http/",
     "src/cli/oauth/loopback.rs",
 ];
@@ -126,6 +128,8 @@ const READERS: &[&str] = &[
     "src/store/private_file.rs",
     "src/store/limits/",
     "src/store/postgres/",
+    "src/store/redis/",
+    "src/store/socket.rs",
     "src/transport/http/",
     "src/cli/",
 ];
@@ -141,6 +145,8 @@ const TIMES: &[&str] = &[
     "src/store/sqlite/",
     "src/store/limits/",
     "src/store/postgres/",
+    "src/store/redis/",
+    "src/store/socket.rs",
     "src/transport/http/",
     "src/cli/",
 ];
@@ -155,11 +161,20 @@ const OUTSIDE: [(&str, &[&str]); 39] = [
     ("jsonwebtoken", &["src/interop.rs", "src/lib.rs"]),
     ("serde_json", &["src/interop.rs"]),
     ("ureq", &["src/transport/http/"]),
-    ("rustls", &["src/crypto/tls.rs", "src/store/postgres/", "src/transport/http/"]),
+    (
+        "rustls",
+        &[
+            "src/crypto/tls.rs",
+            "src/store/postgres/",
+            "src/store/redis/",
+            "src/store/socket.rs",
+            "src/transport/http/",
+        ],
+    ),
     ("postgres_protocol", &["src/store/postgres/"]),
     ("bytes", &["src/store/postgres/"]),
     ("fallible_iterator", &["src/store/postgres/"]),
-    ("webpki_roots", &["src/store/postgres/tls.rs"]),
+    ("webpki_roots", &["src/store/postgres/tls.rs", "src/store/redis/connect.rs"]),
     (
         "std::thread",
         &[
@@ -208,7 +223,16 @@ const OUTSIDE: [(&str, &[&str]); 39] = [
         ],
     ),
     ("std::fs", FILES),
-    ("std::net", &["src/cli/", "src/store/postgres/connect.rs", "src/transport/http/"]),
+    (
+        "std::net",
+        &[
+            "src/cli/",
+            "src/store/postgres/connect.rs",
+            "src/store/redis/connect.rs",
+            "src/store/socket.rs",
+            "src/transport/http/",
+        ],
+    ),
     ("std::io", READERS),
 ];
 

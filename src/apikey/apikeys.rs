@@ -15,7 +15,7 @@ use crate::crypto::random::SystemRandom;
 use crate::error::Result;
 use crate::error::named::check_path;
 use crate::pepper::Peppers;
-use crate::store::{Database, Follower, Limits};
+use crate::store::{Database, Follower, Limits, SharedLimits};
 use std::sync::{Arc, Weak};
 use zeroize::Zeroizing;
 
@@ -26,7 +26,7 @@ pub struct ApiKeyOptions {
     pub(super) prefix: String,
     pub(super) env: String,
     pub(super) follow: Follow,
-    pub(super) limits: Limits,
+    pub(super) limits: Option<Limits>,
     pub(super) random: Arc<dyn SecureRandom>,
 }
 
@@ -44,7 +44,7 @@ impl ApiKeyOptions {
             prefix: "gk".to_owned(),
             env: "live".to_owned(),
             follow: Follow::new(),
-            limits: Limits::Beside,
+            limits: None,
             random: Arc::new(SystemRandom),
         }
     }
@@ -81,10 +81,18 @@ impl ApiKeyOptions {
         self
     }
 
-    /// Where the rates of keys are counted: beside the store unless set, so that the processes of
-    /// one machine share each key's limit, over restarts.
+    /// Where the rates of keys are counted. Unless set, where the store says
+    /// ([`StoreOptions::limits`](crate::open::StoreOptions::limits)), or else beside it, so that the
+    /// processes of one machine share each key's limit, over restarts; each machine has limits of
+    /// its own then.
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.limits = Some(limits);
+        self
+    }
+
+    /// Counts in what machines share, unless [`Self::limits`] says otherwise.
+    pub(crate) fn sharing(mut self, limits: Option<&Arc<dyn SharedLimits>>) -> Self {
+        self.limits = self.limits.or_else(|| limits.cloned().map(Limits::Shared));
         self
     }
 
@@ -108,7 +116,7 @@ impl ApiKeyOptions {
     pub(crate) fn check(&self) -> Result<()> {
         check_prefix(&self.prefix)?;
         check_env(&self.env)?;
-        if let Limits::Folder(folder) = &self.limits {
+        if let Some(Limits::Folder(folder)) = &self.limits {
             check_path(folder, "limits")?;
         }
         self.follow.max_stale().map(drop)
@@ -165,7 +173,8 @@ impl ApiKeys {
         options.check()?;
         let fresh = options.follow.freshness()?;
         let clock = options.follow.clock();
-        let counts = Counts::new(&options.limits, &*store, &*clock)?;
+        let limits = options.limits.unwrap_or_default();
+        let counts = Counts::new(&limits, &*store, &*clock)?;
         let keys = Self {
             inner: Arc::new(Inner {
                 store,
@@ -188,7 +197,7 @@ impl ApiKeys {
         };
         let inner = &keys.inner;
         let checked = inner.now().and_then(|now| inner.peppers.check_against(&*inner.store, now));
-        let opened = checked.and_then(|()| inner.reload()).and_then(|()| match options.limits {
+        let opened = checked.and_then(|()| inner.reload()).and_then(|()| match limits {
             Limits::Folder(_) => inner.counts.open(&*inner.store),
             _ => Ok(()),
         });
@@ -208,6 +217,11 @@ impl ApiKeys {
         Ok(Self { inner: Arc::clone(&self.inner), actor: actor.into(), owner: self.owner.clone() })
     }
 
+    /// What their rates are counted in together with other machines, if they are.
+    pub(crate) fn shared_limits(&self) -> Option<Arc<dyn SharedLimits>> {
+        self.inner.counts.shared()
+    }
+
     /// Refuses what has been closed, by itself or with its store, before anything else is asked.
     ///
     /// # Errors
@@ -216,9 +230,10 @@ impl ApiKeys {
         self.inner.be_open()
     }
 
-    /// Whether the rates of all keys are shared by the processes of this machine: what holds, or
-    /// why not. For a program that wants to know at its start; where they are not shared, each
-    /// process counts for itself, and no key is without its limit.
+    /// Whether the rates of all keys are shared by the processes of this machine, or with
+    /// [`Limits::Shared`] by all that count there, which is asked now: what holds, or why not. For a
+    /// program that wants to know at its start; where they are not shared, each process counts for
+    /// itself, and no key is without its limit.
     ///
     /// # Errors
     /// `InvalidConfiguration`: limits are off, the store has no place for them, or their file is

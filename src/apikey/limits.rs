@@ -12,11 +12,13 @@ use super::hot::Hot;
 use super::limit::{gcra, rescale, settled, unit_and_burst, unit_of};
 use super::mirror::hash;
 use super::profile::Profile;
-use crate::base::clock::{Clock, date_at, plausible_nanos};
+use crate::base::clock::{Clock, NANOS, date_at, plausible_nanos};
 use crate::base::reach::beyond_memory;
 use crate::crypto::hash::sha256;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{ApiKeyStore, Entry, LimitPlace, LimitTable, Limits, Rate};
+use crate::store::{
+    ApiKeyStore, Counted, Counter, Entry, LimitPlace, LimitTable, Limits, Rate, SharedLimits, share,
+};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -39,6 +41,8 @@ enum State {
     /// No key with a rate has been verified yet.
     Untouched,
     Shared(LimitTable),
+    /// Machines share the counters; this process counts its part while they cannot be asked.
+    Elsewhere(Arc<dyn SharedLimits>),
     /// There is no table, for this reason.
     Alone(Error),
 }
@@ -62,6 +66,7 @@ impl Counts {
         let file = store.file();
         let (place, state) = match (limits, &file) {
             (Limits::Off, _) => (None, State::Alone(OFF)),
+            (Limits::Shared(limits), _) => (None, State::Elsewhere(Arc::clone(limits))),
             (Limits::Beside, None) => (None, State::Alone(NOWHERE)),
             (Limits::Beside, Some(file)) => (Some(LimitPlace::beside(file)), State::Untouched),
             (Limits::Folder(folder), file) => {
@@ -105,6 +110,7 @@ impl Counts {
         match &**self.state.load() {
             State::Alone(error) => Err(error.clone()),
             State::Shared(_) if self.full.load(Ordering::Relaxed) => Err(FULL),
+            State::Elsewhere(limits) => limits.check(),
             State::Shared(_) | State::Untouched => Ok(()),
         }
     }
@@ -130,7 +136,7 @@ impl Counts {
     /// the way of a request.
     pub(super) fn look(&self, store: &dyn ApiKeyStore) {
         let again = match &**self.state.load() {
-            State::Untouched => false,
+            State::Untouched | State::Elsewhere(_) => false,
             State::Shared(table) => !table.is_current(),
             State::Alone(_) => self.place.is_some(),
         };
@@ -141,6 +147,14 @@ impl Counts {
     }
 
     /// Whether the clock is the operating system's.
+    /// What machines share, if that is where it counts.
+    pub(super) fn shared(&self) -> Option<Arc<dyn SharedLimits>> {
+        match &**self.state.load() {
+            State::Elsewhere(limits) => Some(Arc::clone(limits)),
+            _ => None,
+        }
+    }
+
     #[inline]
     pub(super) const fn is_system(&self) -> bool {
         self.is_system
@@ -173,6 +187,7 @@ impl Counts {
                 Some(taken) => return taken,
                 None => self.full.store(true, Ordering::Relaxed),
             },
+            State::Elsewhere(limits) => return take_elsewhere(&**limits, request, really),
             State::Alone(_) => {}
             State::Untouched => return self.take_first(request, store, really),
         }
@@ -220,6 +235,45 @@ impl Counts {
         }
     }
 }
+
+/// Takes from what machines share; while they cannot be asked, from this process's part.
+fn take_elsewhere(
+    limits: &dyn SharedLimits,
+    request: &Request<'_>,
+    really: bool,
+) -> Result<u64, u64> {
+    // Nothing is counted; the answer is not used then.
+    if beyond_memory().is_err() {
+        return Err(u64::MAX);
+    }
+    let Request { hash, rate, now, cost, own } = *request;
+    if cost > rate.burst {
+        return Err(u64::MAX);
+    }
+    let counter = Counter::of(&[b"api key", &hash.to_be_bytes()]);
+    match limits.take(&counter, rate, cost, really) {
+        Ok(Counted::Taken(debt)) => {
+            let tat = now.saturating_add(debt);
+            if really {
+                // What this process knows of counts when it is alone.
+                own.fetch_max(tat.min(settled(tat, now, rate)), Ordering::Relaxed);
+            }
+            Ok(tat)
+        }
+        Ok(Counted::Wait(wait)) => Err(wait),
+        Err(_) => {
+            let part = share(rate, limits.sharers());
+            if cost > part.burst {
+                // More than this process has of it at once: when there is a server again.
+                return Err(TOO_MUCH_ALONE);
+            }
+            take_alone(&Request { rate: part, ..*request }, really)
+        }
+    }
+}
+
+/// How many nanoseconds a request waits whose cost is more than this process's part of a rate.
+const TOO_MUCH_ALONE: u64 = 3 * NANOS;
 
 /// Takes from the time in the table; `None` if there is no room for it.
 #[inline]

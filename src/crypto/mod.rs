@@ -20,7 +20,7 @@ pub(crate) mod random;
 pub(crate) mod rsa;
 pub(crate) mod rsa_numbers;
 pub(crate) mod slow;
-#[cfg(any(feature = "http", feature = "postgres"))]
+#[cfg(any(feature = "http", feature = "postgres", feature = "redis"))]
 pub(crate) mod tls;
 
 #[cfg(test)]

@@ -8,10 +8,12 @@ use super::session::any_caller;
 use super::{Guard, Inner};
 use crate::apikey::ApiKeys;
 use crate::base::clock::{Clock, SystemClock};
+use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::jwt::{OwnTokens, RevocationList};
 use crate::resource::{FormerTokens, OwnSessions, ResourceServer, ResourceServerBuilder};
 use crate::session::{SessionCookies, Sessions};
+use crate::store::shared_limits;
 use crate::web::Origins;
 use std::fmt;
 use std::sync::Arc;
@@ -37,6 +39,7 @@ pub struct GuardBuilder {
     metadata_url: Option<String>,
     ipv6_prefix: u8,
     clock: Option<Arc<dyn Clock>>,
+    limits: Option<Secret>,
 }
 
 impl GuardBuilder {
@@ -58,6 +61,7 @@ impl GuardBuilder {
             metadata_url: None,
             ipv6_prefix: 64,
             clock: None,
+            limits: None,
         }
     }
 
@@ -165,6 +169,14 @@ impl GuardBuilder {
         self
     }
 
+    /// Where the limits of demands are counted together with other machines: see
+    /// [`StoreOptions::limits`](crate::open::StoreOptions::limits), which holds for a guard over what
+    /// is in that store. Without either, each process counts for itself.
+    pub fn limits(mut self, url: impl Into<String>) -> Self {
+        self.limits = Some(Secret::new(url.into().into_bytes()));
+        self
+    }
+
     /// The source of the time: the system's unless set. Sessions and API keys have their own.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
@@ -198,8 +210,12 @@ impl GuardBuilder {
         let own = sessions.as_ref().map(own_sessions).transpose()?;
         let clock = self.clock.clone().or_else(|| own.as_ref().map(|own| Arc::clone(&own.clock)));
         let clock = clock.unwrap_or_else(|| Arc::new(SystemClock));
-        let limiter = Limiter::new(self.ipv6_prefix, Arc::clone(&clock));
+        let limits = self.limits.as_ref().map(|url| shared_limits(url.expose_str())).transpose()?;
+        let limits = limits.or_else(|| sessions.as_ref().and_then(Sessions::shared_limits));
+        let (ipv6_prefix, own_clock) = (self.ipv6_prefix, Arc::clone(&clock));
         let server = self.server(own, clock)?;
+        let limits = limits.or_else(|| server.api_keys().and_then(ApiKeys::shared_limits));
+        let limiter = Limiter::new(ipv6_prefix, own_clock, limits);
         let any_caller = any_caller()?;
         Ok(Guard(Arc::new(Inner {
             number: Inner::next_number(),

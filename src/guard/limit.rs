@@ -1,6 +1,7 @@
 //! How often an action may be taken from one address: GCRA, as the rates of API keys, in a table
-//! of a fixed size. An IPv6 network of 64 bits counts as one address. Callers without an address
-//! count together.
+//! of a fixed size, or in what machines share, where that is named: then the table has this
+//! process's part, and is asked while the others cannot be. An IPv6 network of 64 bits counts as
+//! one address. Callers without an address count together.
 //!
 //! When a table's place is full, the entry goes that has the least to say; an entry that is used
 //! up stays for as long as others have more to drain.
@@ -10,8 +11,9 @@ use super::decision::{Rated, push_policy};
 use crate::apikey::{gcra, parse_rate, rate_left, settled, unit_of};
 use crate::base::clock::{Clock, NANOS, date_at, plausible_nanos};
 use crate::base::process::brief;
+use crate::base::reach::beyond_memory;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::Rate;
+use crate::store::{Counted, Counter, LimitsState, Rate, SharedLimits, share};
 use core::net::IpAddr;
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -78,6 +80,7 @@ pub(super) struct Limiter {
     rates: Mutex<HashMap<String, Rate>>,
     ipv6_prefix: u8,
     clock: Arc<dyn Clock>,
+    shared: Option<Arc<dyn SharedLimits>>,
 }
 
 /// Whose entry it is, 0 for nobody's, and when all that was used will have drained.
@@ -89,12 +92,23 @@ pub(super) struct Taken {
     rate: Rate,
     tat: u64,
     now: u64,
+    /// Where machines have counted it together.
+    counter: Option<Counter>,
 }
 
 impl Limiter {
-    pub(super) fn new(ipv6_prefix: u8, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(
+        ipv6_prefix: u8,
+        clock: Arc<dyn Clock>,
+        shared: Option<Arc<dyn SharedLimits>>,
+    ) -> Self {
         let (places, rates) = (OnceLock::new(), Mutex::default());
-        Self { seed: RandomState::new(), places, rates, ipv6_prefix, clock }
+        Self { seed: RandomState::new(), places, rates, ipv6_prefix, clock, shared }
+    }
+
+    /// What this process knows of what machines share.
+    pub(super) fn state(&self) -> Option<LimitsState> {
+        self.shared.as_ref().map(|shared| shared.state())
     }
 
     /// That what counts together has one rate: the first that is seen is the one.
@@ -127,28 +141,57 @@ impl Limiter {
         plausible_nanos(now)?;
         let who = address.map_or(u128::MAX, |address| network(address, self.ipv6_prefix));
         let key = self.seed.hash_one((&*limit.name, who)).max(1);
+        let Some(shared) = &self.shared else { return self.take_here(key, limit.rate, now) };
+        beyond_memory()?;
+        let known: &[u8] = if address.is_some() { b"address" } else { b"nobody" };
+        let parts = [b"guard", limit.name.as_bytes(), known, &who.to_be_bytes()];
+        let counter = Counter::of(&parts);
+        match shared.take(&counter, limit.rate, 1, true) {
+            Ok(Counted::Taken(debt)) => {
+                let tat = now.saturating_add(debt);
+                self.know(key, tat);
+                Ok(Taken { key, rate: limit.rate, tat, now, counter: Some(counter) })
+            }
+            Ok(Counted::Wait(wait)) => Err(too_often(wait)),
+            Err(_) => self.take_here(key, share(limit.rate, shared.sharers()), now),
+        }
+    }
+
+    /// Takes one from what this process counts.
+    fn take_here(&self, key: u64, rate: Rate, now: u64) -> Result<Taken> {
         let Some(place) = self.place(key) else { return Err(ErrorKind::Internal.into()) };
         let mut place = brief(place);
-        let at = place.iter().position(|(own, _)| *own == key);
-        // The one that has drained first has the least to say.
-        let least = || (0..WAYS).min_by_key(|at| place.get(*at).map_or(0, |(_, tat)| *tat));
-        let Some(entry) = at.or_else(least).and_then(|at| place.get_mut(at)) else {
+        let Some(entry) = entry_of(&mut place, key) else {
             return Err(ErrorKind::Internal.into());
         };
         let known = if entry.0 == key { entry.1 } else { 0 };
-        let tat = gcra(known, now, limit.rate, 1).map_err(|wait| {
+        let tat = gcra(known, now, rate, 1).map_err(|wait| {
             // The clock stepped back. Written down, or it would be ahead until the old time comes.
             if known != 0 {
-                entry.1 = settled(known, now, limit.rate);
+                entry.1 = settled(known, now, rate);
             }
-            TOO_OFTEN.retry_after_ms(wait.div_ceil(NANOS / 1000))
+            too_often(wait)
         })?;
         *entry = (key, tat);
-        Ok(Taken { key, rate: limit.rate, tat, now })
+        Ok(Taken { key, rate, tat, now, counter: None })
+    }
+
+    /// Notes what all have used: it counts when this process is alone.
+    fn know(&self, key: u64, tat: u64) {
+        let Some(place) = self.place(key) else { return };
+        let mut place = brief(place);
+        if let Some(entry) = entry_of(&mut place, key) {
+            let known = if entry.0 == key { entry.1 } else { 0 };
+            *entry = (key, known.max(tat));
+        }
     }
 
     /// Gives back what a refused request has taken.
     pub(super) fn give_back(&self, taken: &Taken) {
+        if let (Some(counter), Some(shared)) = (&taken.counter, &self.shared) {
+            // If it is in vain, the unit drains.
+            let _ = shared.give_back(counter, taken.rate);
+        }
         let Some(place) = self.place(taken.key) else { return };
         let mut place = brief(place);
         if let Some(entry) = place.iter_mut().find(|(own, _)| *own == taken.key) {
@@ -162,6 +205,18 @@ impl Limiter {
         #[expect(clippy::cast_possible_truncation, reason = "fewer places than 2^32")]
         places.get(key as usize % PLACES)
     }
+}
+
+/// The entry of this key, or else the one that has drained first, which has the least to say.
+fn entry_of(place: &mut Place, key: u64) -> Option<&mut (u64, u64)> {
+    let at = place.iter().position(|(own, _)| *own == key);
+    let least = || (0..WAYS).min_by_key(|at| place.get(*at).map_or(0, |(_, tat)| *tat));
+    at.or_else(least).and_then(|at| place.get_mut(at))
+}
+
+#[cold]
+fn too_often(wait: u64) -> Error {
+    TOO_OFTEN.retry_after_ms(wait.div_ceil(NANOS / 1000))
 }
 
 /// What a request has taken from all of its limits, in their order. There is one, nearly always.
@@ -205,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_million_addresses_take_no_more_room_and_drive_out_nobody_who_is_used_up() {
-        let limiter = Limiter::new(64, Arc::new(FixedClock::new(1_800_000_000)));
+        let limiter = Limiter::new(64, Arc::new(FixedClock::new(1_800_000_000)), None);
         let limit = Limit::new("log-in", "5/min").unwrap();
         let victim = Some(IpAddr::from(Ipv4Addr::new(192, 0, 2, 1)));
         let admitted = (0..20).filter(|_| limiter.take(&limit, victim).is_ok()).count();

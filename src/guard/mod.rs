@@ -41,6 +41,7 @@ use self::limit::Limiter;
 use self::request::Names;
 use crate::resource::ResourceServer;
 use crate::session::{SessionCookies, Sessions};
+use crate::store::LimitsState;
 use crate::web::Origins;
 use std::fmt;
 use std::sync::Arc;
@@ -105,6 +106,13 @@ impl Guard {
     /// A guard, built from what the service has.
     pub fn builder() -> GuardBuilder {
         GuardBuilder::new()
+    }
+
+    /// What this process knows of the server that the limits are counted in together with other
+    /// machines; `None` if each counts for itself. Asks nothing.
+    #[must_use]
+    pub fn limits_state(&self) -> Option<LimitsState> {
+        self.0.limiter.state()
     }
 
     /// The metadata of this API (RFC 9728 section 2), to be served as `application/json`.

@@ -10,6 +10,7 @@ use crate::apikey::{ApiKeyOptions, ApiKeys};
 use crate::base::clock::{Clock, plausible};
 use crate::base::follow::Follow;
 use crate::base::process::brief;
+use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::Signer;
 use crate::keyring::{KeyRing, KeyRingOptions};
@@ -18,7 +19,10 @@ use crate::pepper::{
 };
 use crate::revocations::{RevocationOptions, Revocations};
 use crate::session::{SessionOptions, Sessions};
-use crate::store::{CLOSED, Database, Follower, Mark, MemoryStore, PostgresUrl, RingFolder};
+use crate::store::{
+    CLOSED, Database, Follower, LimitsState, Mark, MemoryStore, PostgresUrl, RingFolder,
+    SharedLimits, shared_limits,
+};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +36,8 @@ pub struct StoreOptions {
     pepper: PepperSource,
     follow: Follow,
     must_exist: bool,
+    /// The URL, in which there may be a password.
+    limits: Option<Secret>,
 }
 
 impl StoreOptions {
@@ -80,6 +86,19 @@ impl StoreOptions {
         self
     }
 
+    /// Where the rates of API keys and the limits of guards over this store are counted together with
+    /// other machines: a Valkey or a Redis of version 7 or later, `redis://127.0.0.1:6379`,
+    /// `rediss://user:password@host:6379` with TLS, `unix:/path/of/socket`; see
+    /// [`RedisLimits::open`](crate::store::RedisLimits::open). Without it each machine, or each
+    /// process where a store has no file, counts for itself.
+    ///
+    /// A decision that counts asks the server then, for 5 ms at most; while it does not answer, each
+    /// process admits its part of each limit ([`LimitsState::sharers`]).
+    pub fn limits(mut self, url: impl Into<String>) -> Self {
+        self.limits = Some(Secret::new(url.into().into_bytes()));
+        self
+    }
+
     /// For how many seconds everything works from memory while the store is out of reach; 0 to
     /// 86400.
     pub fn max_stale(self, seconds: u64) -> Self {
@@ -100,6 +119,7 @@ impl fmt::Debug for StoreOptions {
             .field("strict", &self.follow.strict())
             .field("max_stale_ms", &self.follow.max_stale_ms())
             .field("create", &!self.must_exist)
+            .field("limits", &self.limits.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -146,6 +166,7 @@ struct Inner {
     peppers: OnceLock<Peppers>,
     made_pepper_file: bool,
     follow: Follow,
+    limits: Option<Arc<dyn SharedLimits>>,
     closed: AtomicBool,
     handed_out: Mutex<Vec<Weak<dyn Follower>>>,
 }
@@ -187,11 +208,16 @@ impl Store {
         let pace = follow.pace();
         pace.read(&*follow.clock())?;
         follow.pace = Some(pace);
+        let limits = options.limits.as_ref().map(|url| shared_limits(url.expose_str()));
+        let limits = limits.transpose()?;
         let given = options.pepper.elsewhere()?;
         if given.is_none() && matches!(url, StoreUrl::Postgres(_)) {
             return Err(NO_PEPPER);
         }
-        let store = Self::without_peppers(&url, !options.must_exist, follow)?;
+        let mut store = Self::without_peppers(&url, !options.must_exist, follow)?;
+        if let Some(inner) = Arc::get_mut(&mut store.0) {
+            inner.limits = limits;
+        }
         store.find_peppers(given)
     }
 
@@ -205,6 +231,7 @@ impl Store {
             peppers: OnceLock::new(),
             made_pepper_file: false,
             follow,
+            limits: None,
             closed: AtomicBool::new(false),
             handed_out: Mutex::default(),
         })))
@@ -263,7 +290,7 @@ impl Store {
     /// Those of [`ApiKeys::open`] and of [`read_pepper_file`]. `InvalidArgument`: the store has
     /// been closed.
     pub fn api_keys(&self, options: ApiKeyOptions) -> Result<ApiKeys> {
-        let options = options.following(&self.0.follow);
+        let options = options.following(&self.0.follow).sharing(self.0.limits.as_ref());
         self.hand_out(ApiKeys::follower, || {
             ApiKeys::open(self.database()?, self.peppers()?, options)
         })
@@ -275,7 +302,7 @@ impl Store {
     /// Those of [`Sessions::open`] and of [`read_pepper_file`]. `InvalidArgument`: the store has
     /// been closed.
     pub fn sessions(&self, signer: Option<&Signer>, options: SessionOptions) -> Result<Sessions> {
-        let options = options.following(&self.0.follow);
+        let options = options.following(&self.0.follow).sharing(self.0.limits.as_ref());
         self.hand_out(
             |sessions: &Sessions| sessions.revocations().follower(),
             || Sessions::open(self.database()?, self.peppers()?, signer, options),
@@ -311,6 +338,13 @@ impl Store {
                 KeyRing::open(Arc::clone(database) as _, Some(peppers), options)
             }
         })
+    }
+
+    /// What this process knows of the server in [`StoreOptions::limits`]; `None` without one. Asks
+    /// nothing; [`ApiKeys::check_limits`] asks it.
+    #[must_use]
+    pub fn limits_state(&self) -> Option<LimitsState> {
+        self.0.limits.as_ref().map(|limits| limits.state())
     }
 
     /// Refuses what has been closed, by itself or with its store, before anything else is asked.

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::{OwnTokens, Signer};
 use crate::pepper::Peppers;
 use crate::revocations::{RevocationOptions, Revocations};
-use crate::store::{SessionRecord, SessionStore};
+use crate::store::{SessionRecord, SessionStore, SharedLimits};
 use std::fmt;
 use std::sync::Arc;
 
@@ -26,6 +26,7 @@ pub struct SessionOptions {
     revocations: RevocationOptions,
     follow: Follow,
     random: Arc<dyn SecureRandom>,
+    limits: Option<Arc<dyn SharedLimits>>,
 }
 
 impl Default for SessionOptions {
@@ -49,6 +50,7 @@ impl SessionOptions {
             revocations: RevocationOptions::new(),
             follow: Follow::new(),
             random: Arc::new(SystemRandom),
+            limits: None,
         }
     }
 
@@ -95,6 +97,12 @@ impl SessionOptions {
     pub(crate) fn following(mut self, others: &Follow) -> Self {
         self.follow = self.follow.or(others);
         self.revocations = self.revocations.following(others);
+        self
+    }
+
+    /// Where a guard of these sessions counts.
+    pub(crate) fn sharing(mut self, limits: Option<&Arc<dyn SharedLimits>>) -> Self {
+        self.limits = limits.cloned();
         self
     }
 
@@ -237,6 +245,8 @@ pub(super) struct Inner {
     pub(super) pace: Arc<Pace>,
     pub(super) random: Arc<dyn SecureRandom>,
     pub(super) revocations: Revocations,
+    /// For the guard.
+    pub(super) limits: Option<Arc<dyn SharedLimits>>,
 }
 
 impl Sessions {
@@ -273,8 +283,14 @@ impl Sessions {
             clock,
             pace,
             random: options.random,
+            limits: options.limits,
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// What a guard of these sessions counts in together with other machines, if it does.
+    pub(crate) fn shared_limits(&self) -> Option<Arc<dyn SharedLimits>> {
+        self.inner.limits.clone()
     }
 
     /// Refuses what has been closed, by itself or with its store, before anything else is asked.

@@ -19,8 +19,12 @@ mod postgres;
 mod postgres_url;
 mod private_file;
 mod real_path;
+#[cfg(feature = "redis")]
+mod redis;
 mod revocation;
 mod session;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod socket;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod token_folder;
@@ -33,8 +37,8 @@ pub use apikey::{
 pub(crate) use file_lock::FileLock;
 pub use folder::RingFolder;
 pub use keyring::{KeyRingStore, StoredRing};
-pub use limits::Limits;
-pub(crate) use limits::{Entry, LimitPlace, LimitTable};
+pub use limits::{Counted, Counter, Limits, LimitsState, SharedLimits};
+pub(crate) use limits::{Entry, LimitPlace, LimitTable, share, shared_limits};
 pub use memory::MemoryStore;
 pub use page::Page;
 #[cfg(feature = "postgres")]
@@ -52,6 +56,8 @@ pub use token_folder::TokenFolder;
 pub(crate) use tokens::LOCK_HELD;
 pub use tokens::{MemoryTokenStore, TokenStore};
 
+#[cfg(feature = "redis")]
+pub use redis::RedisLimits;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 #[cfg(feature = "sqlite")]

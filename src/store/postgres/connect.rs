@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind};
 use crate::store::file_lock::OnlyHere;
 use crate::store::postgres_url::{Host, Parts, Tls};
 use crate::store::read_private_file;
+use crate::store::socket::{Socket, Unsecured};
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
@@ -18,136 +19,11 @@ use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
-use std::io::{Read, Result as IoResult, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// A connected socket, with TLS or without; a child of a fork has none.
-pub(super) struct Socket {
-    raw: Raw,
-    tls: Option<Box<ClientConnection>>,
-}
-
-enum Raw {
-    Tcp(OnlyHere<TcpStream>),
-    #[cfg(unix)]
-    Unix(OnlyHere<UnixStream>),
-}
-
-/// A socket until a deadline.
-struct Timed<'a> {
-    raw: &'a Raw,
-    until: Instant,
-}
-
-impl Timed<'_> {
-    fn left(&self) -> IoResult<Duration> {
-        let left = self.until.saturating_duration_since(Instant::now());
-        if left.is_zero() { Err(std::io::ErrorKind::TimedOut.into()) } else { Ok(left) }
-    }
-}
-
-const FORKED: std::io::ErrorKind = std::io::ErrorKind::NotConnected;
-
-impl Read for Timed<'_> {
-    fn read(&mut self, out: &mut [u8]) -> IoResult<usize> {
-        let left = Some(self.left()?);
-        match self.raw {
-            Raw::Tcp(held) => {
-                let mut socket = held.get().ok_or(FORKED)?;
-                socket.set_read_timeout(left)?;
-                retried(|| socket.read(out))
-            }
-            #[cfg(unix)]
-            Raw::Unix(held) => {
-                let mut socket = held.get().ok_or(FORKED)?;
-                socket.set_read_timeout(left)?;
-                retried(|| socket.read(out))
-            }
-        }
-    }
-}
-
-impl Write for Timed<'_> {
-    fn write(&mut self, bytes: &[u8]) -> IoResult<usize> {
-        let left = Some(self.left()?);
-        match self.raw {
-            Raw::Tcp(held) => {
-                let mut socket = held.get().ok_or(FORKED)?;
-                socket.set_write_timeout(left)?;
-                retried(|| socket.write(bytes))
-            }
-            #[cfg(unix)]
-            Raw::Unix(held) => {
-                let mut socket = held.get().ok_or(FORKED)?;
-                socket.set_write_timeout(left)?;
-                retried(|| socket.write(bytes))
-            }
-        }
-    }
-
-    fn flush(&mut self) -> IoResult<()> {
-        Ok(())
-    }
-}
-
-/// Signals interrupt no conversation.
-fn retried(mut work: impl FnMut() -> IoResult<usize>) -> IoResult<usize> {
-    loop {
-        match work() {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            done => return done,
-        }
-    }
-}
-
-impl Socket {
-    fn timed(&self, patience: Duration) -> Timed<'_> {
-        Timed { raw: &self.raw, until: Instant::now() + patience }
-    }
-
-    /// Sends all of it.
-    pub(super) fn send(&mut self, mut bytes: &[u8], patience: Duration) -> IoResult<()> {
-        let mut raw = Timed { raw: &self.raw, until: Instant::now() + patience };
-        let Some(tls) = &mut self.tls else { return raw.write_all(bytes) };
-        while !bytes.is_empty() || tls.wants_write() {
-            let taken = tls.writer().write(bytes)?;
-            bytes = bytes.get(taken..).unwrap_or_default();
-            while tls.wants_write() {
-                tls.write_tls(&mut raw)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads what is there, or waits for it; how much it was, 0 at the end.
-    pub(super) fn receive(&mut self, into: &mut BytesMut, patience: Duration) -> IoResult<usize> {
-        let mut raw = Timed { raw: &self.raw, until: Instant::now() + patience };
-        let mut bytes = [0; 16 * 1024];
-        let read = match &mut self.tls {
-            None => raw.read(&mut bytes)?,
-            Some(tls) => loop {
-                match tls.reader().read(&mut bytes) {
-                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                    read => break read?,
-                }
-                if tls.read_tls(&mut raw)? == 0 {
-                    break 0;
-                }
-                tls.process_new_packets()
-                    .map_err(|_| std::io::Error::from(std::io::ErrorKind::InvalidData))?;
-                while tls.wants_write() {
-                    tls.write_tls(&mut raw)?;
-                }
-            },
-        };
-        into.extend_from_slice(bytes.get(..read).unwrap_or_default());
-        Ok(read)
-    }
-}
 
 /// Connects to this host and logs in.
 pub(super) fn connect(parts: &Parts, host: &Host) -> Result<Wire, Fault> {
@@ -198,7 +74,7 @@ fn unix(parts: &Parts, host: &Host) -> Result<Socket, Fault> {
     }
     let path = format!("{}/.s.PGSQL.{}", host.name.trim_end_matches('/'), host.port);
     let stream = OnlyHere::open(|| UnixStream::connect(path))?;
-    Ok(Socket { raw: Raw::Unix(stream), tls: None })
+    Ok(Socket::unix(stream))
 }
 
 #[cfg(not(unix))]
@@ -217,7 +93,7 @@ fn secure(
     if let Some(stream) = stream.get() {
         stream.set_nodelay(true)?;
     }
-    let mut socket = Socket { raw: Raw::Tcp(stream), tls: None };
+    let mut socket = Socket::tcp(stream);
     let is_here = address.to_canonical().is_loopback();
     let verified = match parts.tls {
         Tls::DangerPlainText => return Ok(socket),
@@ -231,31 +107,17 @@ fn secure(
     socket.send(&request, left())?;
     // One byte and no more: what came with it in plain text would be taken for the server's.
     let mut answer = [0];
-    socket.timed(left()).read_exact(&mut answer)?;
+    socket.receive_exactly(&mut answer, left())?;
     if answer != *b"S" {
         return Err(WITHOUT_TLS.into());
     }
     let name = ServerName::try_from(host.name.clone()).map_err(|_| NO_HOST)?;
     let config = Arc::new(tls::config(parts.authorities.as_deref(), verified)?);
-    let mut tls = ClientConnection::new(config, name).map_err(|error| tls::refused(&error))?;
-    let mut raw = Timed { raw: &socket.raw, until: Instant::now() + left() };
-    while tls.is_handshaking() {
-        while tls.wants_write() {
-            tls.write_tls(&mut raw)?;
-        }
-        if !tls.is_handshaking() {
-            break;
-        }
-        if tls.read_tls(&mut raw)? == 0 {
-            return Err(tls::refused(&rustls::Error::HandshakeNotComplete).into());
-        }
-        if let Err(error) = tls.process_new_packets() {
-            // The alert that says why; the connection ends all the same.
-            let _ = tls.write_tls(&mut raw);
-            return Err(tls::refused(&error).into());
-        }
-    }
-    socket.tls = Some(Box::new(tls));
+    let tls = ClientConnection::new(config, name).map_err(|error| tls::refused(&error))?;
+    socket.secure(tls, left()).map_err(|fault| match fault {
+        Unsecured::Io(error) => error.into(),
+        Unsecured::Tls(error) => Fault::from(tls::refused(&error)),
+    })?;
     Ok(socket)
 }
 

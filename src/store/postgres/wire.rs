@@ -6,9 +6,9 @@
 //! was stopped would hold a revocation for ever; it answers a server that asks for a password in
 //! clear text or MD5; and its runtime's descriptors would be shared with a forked child.
 
-use super::connect::Socket;
 use super::values::{Columns, Row, Value};
 use crate::error::Error;
+use crate::store::socket::Socket;
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::IsNull;
@@ -178,7 +178,7 @@ impl Wire {
             match self.message()? {
                 Some(message) => return Ok(message),
                 None => {
-                    let read = self.socket.receive(&mut self.input, self.patience);
+                    let read = self.socket.receive(&mut |new| self.input.extend_from_slice(new), self.patience);
                     match read {
                         Ok(0) => return Err(self.breaks(Fault::Lost)),
                         Ok(_) => {}
@@ -221,7 +221,7 @@ impl Wire {
         if self.notified {
             return Ok(());
         }
-        match self.socket.receive(&mut self.input, time) {
+        match self.socket.receive(&mut |new| self.input.extend_from_slice(new), time) {
             Ok(0) => return Err(self.breaks(Fault::Lost)),
             Ok(_) => {}
             Err(error) => match Fault::from(error) {
