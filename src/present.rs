@@ -3,11 +3,12 @@
 use crate::apikey::{ImportReport, PepperUse};
 use crate::backup::{Acknowledged, BackupReport, RestoreReport};
 use crate::base::json::{self, Kind, ObjectWriter, array};
+use crate::error::Error;
 use crate::keyring::RingKey;
 use crate::oauth::{DeviceCodes, Introspection, LogoutNotice, UserInfo};
 use crate::resource::Access;
 use crate::store::{
-    AuditRecord, Credits, KeyRecord, Page, SessionEnd, SessionEvent, SessionRecord,
+    AuditRecord, Credits, KeyRecord, LimitsState, Page, SessionEnd, SessionEvent, SessionRecord,
 };
 
 /// What can be written as JSON. Times are in seconds since the Unix epoch, or `null`.
@@ -45,6 +46,24 @@ impl ToJson for KeyRecord {
         out.number("uses", self.uses);
         out.number("version", self.version);
         out.bool("altered", self.altered);
+        out.end()
+    }
+}
+
+/// What is known of the server of the limits; `troubles` is an object of counts, `last` a sentence or
+/// `null`.
+impl ToJson for LimitsState {
+    fn to_json(&self) -> String {
+        let mut out = ObjectWriter::new();
+        out.text("server", &self.server);
+        out.bool("connected", self.connected);
+        out.number("sharers", u64::from(self.sharers));
+        out.number("asked", self.asked);
+        out.number("alone", self.alone);
+        let mut troubles = ObjectWriter::new();
+        self.troubles.iter().for_each(|(name, count)| troubles.number(name, *count));
+        out.raw("troubles", &troubles.end());
+        out.optional("last", self.last.as_ref().map(Error::message));
         out.end()
     }
 }

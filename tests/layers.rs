@@ -63,7 +63,10 @@ const LAYERS: [(&str, &[&str]); 25] = [
         ],
     ),
     ("doctor", &["error", "base", "store", "pepper", "keyring", "open"]),
-    ("present", &["base", "store", "apikey", "keyring", "session", "oauth", "resource", "backup"]),
+    (
+        "present",
+        &["error", "base", "store", "apikey", "keyring", "session", "oauth", "resource", "backup"],
+    ),
     // Edges, imported by no other module.
     ("interop", &["error", "base", "jwk"]),
     // The public API only: see [`EDGES`].

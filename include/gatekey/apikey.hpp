@@ -24,9 +24,10 @@ class api_key_options : public detail::handle<gk_api_key_options, gk_api_key_opt
     api_key_options &max_stale(std::uint64_t seconds) {
         return set(gk_api_key_options_max_stale, seconds);
     }
-    /// The folder in which the rates of keys are counted; unless set, a file beside a SQLite store.
-    /// The processes of one machine that count in one place share each key's limit, over restarts.
-    /// Empty: each process counts for itself.
+    /// The folder in which the rates of keys are counted; unless set, where store_options::limits
+    /// says, or a file beside a SQLite store. The processes of one machine that count in one place
+    /// share each key's limit, over restarts. Or the URL of a server, for all machines. Empty: each
+    /// process counts for itself.
     api_key_options &limits(std::string_view folder) {
         return text(gk_api_key_options_limits, folder);
     }
@@ -85,7 +86,8 @@ class api_key_spec : public detail::handle<gk_api_key_spec, gk_api_key_spec_free
     /// Another system has revoked it: for api_key_import::add.
     api_key_spec &revoked() { return set(gk_api_key_spec_revoked); }
     /// `burst` units at once, and in each period. The processes of one machine share the limit (see
-    /// `api_key_options::limits`); each machine has a limit of its own.
+    /// `api_key_options::limits`); each machine has a limit of its own, unless
+    /// `store_options::limits` names a server for all.
     api_key_spec &rate(std::uint32_t burst, std::uint32_t period_seconds) {
         return set(gk_api_key_spec_rate, burst, period_seconds);
     }

@@ -387,6 +387,12 @@ class guard : public detail::handle<gk_guard, gk_guard_free> {
             made.set_cookie = std::string(cookie.raw.data, cookie.raw.len);
         return made;
     }
+    /// What this process knows of the server that the limits are counted in together with other
+    /// machines, as JSON; nothing if each counts for itself. Asks nothing.
+    [[nodiscard]] std::optional<std::string> limits_state() const {
+        return detail::maybe_text(
+            [&](auto *out, auto *err) { return gk_guard_limits_state(get(), out, err); });
+    }
     /// The metadata of the API (RFC 9728), to be served as JSON at metadata_path.
     [[nodiscard]] std::string metadata() const {
         return detail::text(
@@ -462,6 +468,9 @@ class guard::builder
     builder &metadata_url(std::string_view url) { return text(gk_guard_builder_metadata_url, url); }
     /// How many bits of an IPv6 address make one caller of limits: 64 unless set.
     builder &ipv6_prefix(std::uint8_t bits) { return set(gk_guard_builder_ipv6_prefix, bits); }
+    /// Where the limits of demands are counted together with other machines: see
+    /// store_options::limits, which holds for a guard over what is in that store.
+    builder &limits(std::string_view url) { return text(gk_guard_builder_limits, url); }
     builder &clock(clock_function now) { return callback(gk_guard_builder_clock, std::move(now)); }
     /// Throws what was wrong first, or a setting that is not acceptable.
     [[nodiscard]] guard build() const {

@@ -177,6 +177,7 @@ class guard::builder {
     builder &realm(std::string_view realm) { return inner_.realm(realm), *this; }
     builder &metadata_url(std::string_view url) { return inner_.metadata_url(url), *this; }
     builder &ipv6_prefix(std::uint8_t bits) { return inner_.ipv6_prefix(bits), *this; }
+    builder &limits(std::string_view url) { return inner_.limits(url), *this; }
     builder &clock(clock_function now) { return inner_.clock(std::move(now)), *this; }
 
     /// From 0.44 on.

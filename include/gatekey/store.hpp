@@ -43,6 +43,13 @@ class store_options : public detail::handle<gk_store_options, gk_store_options_f
     store_options &max_stale(std::uint64_t seconds) {
         return set(gk_store_options_max_stale, seconds);
     }
+    /// Where the rates of API keys and the limits of guards over this store are counted together
+    /// with other machines: `redis://127.0.0.1:6379`, `rediss://user:password@host:6379` with TLS,
+    /// `unix:/path/of/socket` (docs/many-machines.md). Unless set, each machine, or each process
+    /// where a store has no file, counts for itself.
+    store_options &limits(std::string_view url) {
+        return set(gk_store_options_limits, url.data(), url.size());
+    }
 
   private:
     template <class Set, class... Value> store_options &set(Set setter, Value... value) {
@@ -101,6 +108,12 @@ class store : public detail::handle<gk_store, gk_store_free> {
     /// Whether opening made a pepper file, which should be backed up.
     [[nodiscard]] bool made_pepper_file() const noexcept {
         return gk_store_made_pepper_file(get());
+    }
+    /// What this process knows of the server of `limits`, as JSON; empty without one. Asks nothing.
+    [[nodiscard]] std::string limits_state() const {
+        return detail::filled([&](auto *out, auto *err) {
+            return gk_store_limits_state(get(), out, err);
+        });
     }
     [[nodiscard]] store clone() const { return store(gk_store_clone(get())); }
     /// Writes down what is pending, and ends everything that was handed out. A second call does

@@ -86,16 +86,18 @@ pub unsafe extern "C" fn gk_api_key_options_max_stale(
     set(options, |options| Ok(options.max_stale(seconds)));
 }
 
-/// Where the rates of keys are counted. Unless set, in the file `<store>.limits` beside a SQLite
-/// store: the processes of one machine that count in one place share each key's limit, over
-/// restarts; each machine has limits of its own. gk_api_keys_check_limits says whether that holds.
+/// Where the rates of keys are counted. Unless set, where gk_store_options_limits says, or else in
+/// the file `<store>.limits` beside a SQLite store: the processes of one machine that count in one
+/// place share each key's limit, over restarts; each machine has limits of its own then.
+/// gk_api_keys_check_limits says whether that holds.
 ///
 /// A folder that cannot be used is refused by gk_api_keys_open.
 ///
 /// @param options The options.
 /// @param folder A folder, which is made if it is not there, and must belong to the process's user;
-/// copied. Each SQLite store has a file of its own in it. NULL with a length of 0: each process
-/// counts for itself, and a restart forgets.
+/// copied. Each SQLite store has a file of its own in it. Or the URL of a server, as of
+/// gk_store_options_limits. NULL with a length of 0: each process counts for itself, and a restart
+/// forgets.
 /// @param folder_len Its length in bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_api_key_options_limits(
@@ -105,7 +107,7 @@ pub unsafe extern "C" fn gk_api_key_options_limits(
 ) {
     set(options, |options| {
         let folder = text(folder, folder_len, "folder")?;
-        let limits = if folder.is_empty() { Limits::Off } else { Limits::Folder(folder.into()) };
+        let limits = if folder.is_empty() { Limits::Off } else { folder.parse()? };
         Ok(options.limits(limits))
     });
 }

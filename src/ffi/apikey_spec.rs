@@ -263,7 +263,8 @@ pub unsafe extern "C" fn gk_api_key_spec_revoked(spec: Option<&mut gk_api_key_sp
 }
 
 /// How often the key may be used. The processes of one machine share the limit, over restarts (see
-/// gk_api_key_options_limits); each machine has a limit of its own.
+/// gk_api_key_options_limits); each machine has a limit of its own, unless gk_store_options_limits
+/// names a server for all.
 ///
 /// @return As gk_api_key_spec_owner.
 ///

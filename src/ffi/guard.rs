@@ -13,6 +13,7 @@ use super::session_spec::gk_session_spec;
 use super::status::gk_status;
 use super::web::flags;
 use crate::guard::Request;
+use crate::present::ToJson as _;
 use crate::{Error, ErrorKind, Guard};
 use libc::c_char;
 
@@ -305,6 +306,24 @@ pub unsafe extern "C" fn gk_guard_metadata(
     err: *mut gk_error,
 ) -> gk_status {
     fill(json, err, || Ok(given(guard, "guard")?.0.metadata_json()))
+}
+
+/// Gives what this process knows of the server that the limits are counted in together with other
+/// machines: see gk_store_limits_state.
+///
+/// @param guard The guard.
+/// @param json Receives it, to be freed with gk_buf_free; {NULL, 0} if there is no such server, or
+/// the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_guard_limits_state(
+    guard: Option<&gk_guard>,
+    json: *mut gk_buf,
+    err: *mut gk_error,
+) -> gk_status {
+    maybe(json, err, || Ok(given(guard, "guard")?.0.limits_state().map(|state| state.to_json())))
 }
 
 /// Gives the path that the metadata of the API are served at.

@@ -226,6 +226,22 @@ pub unsafe extern "C" fn gk_guard_builder_ipv6_prefix(
     set(builder, |guard| Ok(guard.ipv6_prefix(bits)));
 }
 
+/// Where the limits of demands are counted together with other machines: see
+/// gk_store_options_limits, which holds for a guard over what is in that store. Unless set in one
+/// of the two, each process counts for itself.
+///
+/// @param builder The builder.
+/// @param url The server's URL; copied. gk_guard_builder_build reports one that is none.
+/// @param url_len Its length in bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_guard_builder_limits(
+    builder: Option<&mut gk_guard_builder>,
+    url: *const c_char,
+    url_len: usize,
+) {
+    set(builder, |guard| Ok(guard.limits(text(url, url_len, "url")?)));
+}
+
 /// Takes the time from a callback. Sessions and API keys have their own.
 ///
 /// @param builder The builder.

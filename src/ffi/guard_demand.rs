@@ -175,7 +175,8 @@ pub unsafe extern "C" fn gk_guard_demand_builder_cost(
     set(builder, |demand| Ok(demand.cost(units)));
 }
 
-/// How often this may be done from one address; several calls, several limits. Demands whose limits
+/// How often this may be done from one address, counted by each process, or for all machines where
+/// gk_store_options_limits says; several calls, several limits. Demands whose limits
 /// have one name count together, whatever the route. Taken when everything else has passed.
 ///
 /// @param builder The builder.

@@ -1,8 +1,10 @@
 //! `gk_store`: an open store, which hands out everything that is kept there.
 
+use super::access::maybe;
 use super::apikey::gk_api_keys;
 use super::apikey_options::gk_api_key_options;
 use super::boundary::{create, given, guard, look, release, share, text};
+use super::buf::gk_buf;
 use super::error::gk_error;
 use super::keyring::gk_key_ring;
 use super::keyring_options::gk_key_ring_options;
@@ -15,6 +17,7 @@ use super::status::gk_status;
 use super::store_options::gk_store_options;
 use crate::Store;
 use crate::open::StoreOptions;
+use crate::present::ToJson as _;
 use libc::c_char;
 
 /// A store: API keys, sessions, revocations and key rings. It owns one pool of connections, the
@@ -195,6 +198,26 @@ pub extern "C" fn gk_store_clone(store: Option<&gk_store>) -> Option<Box<gk_stor
 #[must_use]
 pub unsafe extern "C" fn gk_store_close(store: Option<&gk_store>, err: *mut gk_error) -> gk_status {
     guard(err, || Ok(given(store, "store")?.0.close()?))
+}
+
+/// Gives what this process knows of the server in gk_store_options_limits, as JSON: `server`,
+/// `connected`, `sharers` (how many processes count there, as last seen), `asked`, `alone` (how
+/// many of the questions this process has decided alone), `troubles` (how often there was which)
+/// and `last` (a sentence, or null). Asks nothing; gk_api_keys_check_limits asks the server.
+///
+/// @param store The store.
+/// @param json Receives it, to be freed with gk_buf_free; {NULL, 0} if there is no such server, or
+/// the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_store_limits_state(
+    store: Option<&gk_store>,
+    json: *mut gk_buf,
+    err: *mut gk_error,
+) -> gk_status {
+    maybe(json, err, || Ok(given(store, "store")?.0.limits_state().map(|state| state.to_json())))
 }
 
 /// Frees a handle to a store; what it handed out is not affected.

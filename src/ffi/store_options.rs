@@ -163,6 +163,28 @@ pub unsafe extern "C" fn gk_store_options_max_stale(
     set(options, |options| Ok(options.max_stale(seconds)));
 }
 
+/// Where the rates of API keys and the limits of guards over this store are counted together with
+/// other machines: a Valkey or a Redis of version 7 or later. Unless set, each machine, or each
+/// process where a store has no file, counts for itself.
+///
+/// A decision that counts asks the server then, for 5 ms at most; while it does not answer, each
+/// process admits its part of each limit (docs/many-machines.md). gk_store_open reports a URL that
+/// is none; it asks the server nothing.
+///
+/// @param options The options.
+/// @param url redis://127.0.0.1:6379, rediss://user:password@host:6379 with TLS, or
+/// unix:/path/of/socket; valkey:// and valkeys:// are the same. It may end in ?name=, ca_file=,
+/// password_file=, joined by &. Copied, and wiped with the options.
+/// @param url_len Its length in bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_store_options_limits(
+    options: Option<&mut gk_store_options>,
+    url: *const c_char,
+    url_len: usize,
+) {
+    set(options, |options| Ok(options.limits(text(url, url_len, "url")?)));
+}
+
 /// Replaces the options by what the change makes of them.
 fn set(
     options: Option<&mut gk_store_options>,

@@ -50,6 +50,8 @@ mod rfc7520;
 #[path = "../rounds/mod.rs"]
 mod rounds;
 mod session;
+#[cfg(all(unix, feature = "redis"))]
+mod shared_limits;
 mod signer;
 mod store;
 mod token_file;

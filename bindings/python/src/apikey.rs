@@ -70,7 +70,8 @@ impl ApiKeys {
     /// - `limits`: where the rates of keys are counted. Unless set, in the file `<path>.limits` beside the
     ///   store; a folder, for stores of another kind or where the store's own cannot be written to; `False`:
     ///   each process counts for itself. The processes of one machine that count in one place share each key's
-    ///   limit, over restarts; each machine has limits of its own. See `check_limits`.
+    ///   limit, over restarts; each machine has limits of its own. Or the URL of a server that all machines count
+    ///   in, as of `Store.open`. See `check_limits`.
     /// - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970. Processes that
     ///   share limits must agree about it.
     #[staticmethod]
@@ -89,16 +90,12 @@ impl ApiKeys {
         limits: Option<&Bound<'_, PyAny>>,
         clock: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let limits = args::limits(limits)?;
         let pepper = args::pepper_source(pepper)?;
         let max_stale =
             max_stale.map_or(Ok(30_000), |value| span(value, "max_stale").map(Span::millis))?;
-        let mut options = ApiKeyOptions::new()
-            .prefix(prefix.0)
-            .env(env.0)
-            .strict(strict)
-            .max_stale_ms(max_stale)
-            .limits(limits);
+        let mut options =
+            ApiKeyOptions::new().prefix(prefix.0).env(env.0).strict(strict).max_stale_ms(max_stale);
+        options = args::limits(options, limits)?;
         let clock = PyClock::read(clock)?.map(|clock| OwnClock::new(py, clock)).transpose()?;
         if let Some(clock) = &clock {
             options = options.clock(clock.core());
@@ -113,7 +110,7 @@ impl ApiKeys {
     ///
     /// `expires_in`: seconds from now, or a timedelta; or `expires_at`: seconds since 1970, or an aware datetime, to come.
     /// `rate`: how often it may be used, such as `100/60s`. The processes of one machine share the limit, over
-    /// restarts (see `open`); each machine has a limit of its own.
+    /// restarts (see `open`); each machine has a limit of its own, unless `limits` names a server for all.
     #[pyo3(signature = (*, owner, name=Text(""), scopes=None, not_before=None, expires_in=None, expires_at=None,
         rate=None, credits=None, cidrs=None, meta=None, tenant=Text(""), actor=None),
         text_signature = "($self, *, owner, name='', scopes=(), not_before=None, expires_in=None, expires_at=None, \
@@ -413,8 +410,8 @@ impl ApiKeys {
         py.detach(|| keys.wrap_peppers()).or_raise(py)
     }
 
-    /// Raises an error that says why, unless the rates of all keys are shared by the processes of this machine.
-    /// Where they are not, each process counts for itself, and no key is without its limit.
+    /// Raises an error that says why, unless the rates of all keys are shared by the processes of this machine, or by
+    /// all machines where `limits` names a server, which is asked now. Where they are not, each process counts for itself, and no key is without its limit.
     fn check_limits(&self, py: Python<'_>) -> PyResult<()> {
         self.tick(py)?;
         py.detach(|| self.inner.check_limits()).or_raise(py)

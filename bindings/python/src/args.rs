@@ -2,7 +2,9 @@
 
 use crate::errors::{OrRaise, usage};
 use crate::options::{few, names, octets, span, whole, wrong_type};
-use gatekey::apikey::{CreditSpec, ImportRow, ImportScheme, KeySpec, KeyUpdate, Rate};
+use gatekey::apikey::{
+    ApiKeyOptions, CreditSpec, ImportRow, ImportScheme, KeySpec, KeyUpdate, Rate,
+};
 use gatekey::named::shown;
 use gatekey::open::StoreUrl;
 use gatekey::pepper::{PepperSource, read_peppers};
@@ -224,17 +226,24 @@ impl<'a, 'py> FromPyObject<'a, 'py> for FilePath {
     }
 }
 
-/// `None`, `False`, or a folder.
-pub(crate) fn limits(value: Option<&Bound<'_, PyAny>>) -> PyResult<Limits> {
-    match value {
-        None => Ok(Limits::Beside),
-        Some(value) if value.is_exact_instance_of::<PyBool>() && !value.is_truthy()? => {
-            Ok(Limits::Off)
+/// `None`, `False`, a folder, or the URL of a server.
+pub(crate) fn limits(
+    options: ApiKeyOptions,
+    value: Option<&Bound<'_, PyAny>>,
+) -> PyResult<ApiKeyOptions> {
+    let Some(value) = value else { return Ok(options) };
+    if value.is_exact_instance_of::<PyBool>() && !value.is_truthy()? {
+        return Ok(options.limits(Limits::Off));
+    }
+    if value.cast::<PyString>().is_ok() {
+        let text = Text::extract(value.as_borrowed())?.0;
+        if Limits::is_url(&text) {
+            return Ok(options.limits(text.parse().or_raise(value.py())?));
         }
-        Some(value) => match value.extract::<PathBuf>() {
-            Ok(folder) if !folder.as_os_str().is_empty() => Ok(Limits::Folder(folder)),
-            _ => Err(wrong_type(value, "limits", "a folder, as a str or a path, or False")),
-        },
+    }
+    match value.extract::<PathBuf>() {
+        Ok(folder) if !folder.as_os_str().is_empty() => Ok(options.limits(Limits::Folder(folder))),
+        _ => Err(wrong_type(value, "limits", "a folder, as a str or a path, a URL, or False")),
     }
 }
 

@@ -17,12 +17,14 @@ use crate::resource::{_ResourceServer, FOR_LOOPS};
 use crate::revocations::Revocations;
 use crate::session::{Sessions, read_claims, read_spec};
 use crate::session_cookies::SessionCookies;
+use crate::store::limits_known;
 use crate::twins::Own;
 use gatekey::ErrorKind;
 use gatekey::guard::{Decision, Request};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use std::sync::Arc;
 
 /// What is behind `gatekey.guard.Guard`.
@@ -42,7 +44,7 @@ impl _Guard {
     #[new]
     #[pyo3(signature = (*, api_keys=None, sessions=None, tokens=None, former=None, revocations=None, cookies=None,
         origins=None, trusted_proxies=None, forwarded_header=None, exact_names=false, api_key_header=None, csrf_header=None,
-        realm=None, metadata_url=None, ipv6_prefix=None, clock=None))]
+        realm=None, metadata_url=None, ipv6_prefix=None, limits=None, clock=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python class")]
     fn new(
         py: Python<'_>,
@@ -61,6 +63,7 @@ impl _Guard {
         realm: Option<Text<'_>>,
         metadata_url: Option<Text<'_>>,
         ipv6_prefix: Option<u8>,
+        limits: Option<Text<'_>>,
         clock: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let clock = PyClock::read(clock)?.map(|clock| OwnClock::new(py, clock)).transpose()?;
@@ -113,11 +116,20 @@ impl _Guard {
         if let Some(bits) = ipv6_prefix {
             builder = builder.ipv6_prefix(bits);
         }
+        if let Some(url) = limits {
+            builder = builder.limits(url.0);
+        }
         if let Some(clock) = &clock {
             builder = builder.clock(clock.core());
         }
         let inner = Kept::new(asked(py, || builder.build())?);
         Ok(Self { inner, api_keys, sessions, tokens, revocations, clock })
+    }
+
+    /// What this process knows of the server that the limits are counted in; see `Store.limits_state`.
+    #[getter]
+    fn limits_state<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        self.inner.limits_state().map(|state| limits_known(py, &state)).transpose()
     }
 
     /// Decides a request: with the GIL as far as memory goes, without it where something is waited for. `user`: whom the

@@ -13,10 +13,11 @@ use crate::signer::Signer;
 use crate::twins::Own;
 use gatekey::apikey::ApiKeyOptions;
 use gatekey::open::StoreOptions;
+use gatekey::store::LimitsState;
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::PyType;
+use pyo3::types::{PyDict, PyType};
 
 /// A store: API keys, sessions, revocations and key rings over one pool of connections, one pepper setting and one clock.
 ///
@@ -53,13 +54,18 @@ impl Store {
     /// - `strict`: look for changes by other processes at every API key and token, not within 50 ms.
     /// - `max_stale`: seconds for which everything works from memory if the store is out of reach.
     /// - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970.
+    /// - `limits`: a Valkey, or a Redis of version 7 or later, in which the rates of API keys and the limits of guards over
+    ///   this store are counted together with other machines: `redis://127.0.0.1:6379`, `rediss://user:password@host:6379`
+    ///   with TLS, `unix:/path/of/socket`. Without it each machine counts for itself, or each process where the store
+    ///   is no file. A decision that counts asks the server, for 5 ms at most; while it does not answer, each process admits
+    ///   its part of each limit.
     /// - `create`: whether a store that is not there is made. False where another process keeps it, so that a wrong path
     ///   is a StoreUnavailableError, and not an empty store.
     #[staticmethod]
-    #[pyo3(signature = (url, *, pepper=None, pepper_file=None, pepper_env=None, strict=false, max_stale=None, clock=None,
-        create=true),
-        text_signature = "(url, *, pepper=None, pepper_file=None, pepper_env=None, strict=False, max_stale=30, clock=None, \
-        create=True)")]
+    #[pyo3(signature = (url, *, pepper=None, pepper_file=None, pepper_env=None, strict=false, max_stale=None, limits=None,
+        clock=None, create=true),
+        text_signature = "(url, *, pepper=None, pepper_file=None, pepper_env=None, strict=False, max_stale=30, \
+        limits=None, clock=None, create=True)")]
     #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python method")]
     fn open(
         py: Python<'_>,
@@ -69,6 +75,7 @@ impl Store {
         pepper_env: Option<Text<'_>>,
         strict: bool,
         max_stale: Option<&Bound<'_, PyAny>>,
+        limits: Option<Text<'_>>,
         clock: Option<Bound<'_, PyAny>>,
         create: bool,
     ) -> PyResult<Self> {
@@ -78,6 +85,9 @@ impl Store {
         }
         if let Some(max_stale) = max_stale {
             options = options.max_stale_ms(span(max_stale, "max_stale")?.millis());
+        }
+        if let Some(url) = limits {
+            options = options.limits(url.0);
         }
         let clock = PyClock::read(clock)?.map(|clock| OwnClock::new(py, clock)).transpose()?;
         if let Some(clock) = &clock {
@@ -98,8 +108,8 @@ impl Store {
         env: Text<'_>,
         limits: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<ApiKeys> {
-        let limits = args::limits(limits)?;
-        let options = ApiKeyOptions::new().prefix(prefix.0).env(env.0).limits(limits);
+        let options = ApiKeyOptions::new().prefix(prefix.0).env(env.0);
+        let options = args::limits(options, limits)?;
         let clock = self.clock(py)?;
         let keys = py.detach(|| self.inner.api_keys(options)).or_raise(py)?;
         Ok(ApiKeys::of(keys, clock))
@@ -169,6 +179,15 @@ impl Store {
         self.inner.url().to_owned()
     }
 
+    /// What this process knows of the server of `limits`, as a dict; None without one. `server`, `connected`, `sharers`: how
+    /// many processes count there, as last seen; `asked`: how many questions there were; `alone`: how many of them this
+    /// process has decided alone; `troubles`: how often there was which; `last`: what went wrong last, or None. Asks
+    /// nothing: `ApiKeys.check_limits` does.
+    #[getter]
+    fn limits_state<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        self.inner.limits_state().map(|state| limits_known(py, &state)).transpose()
+    }
+
     /// Writes down what is pending, lets go of files, and ends everything that was handed out: each call of it raises
     /// `UsageError` from now on and changes nothing. A second call does nothing.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
@@ -206,6 +225,23 @@ impl Store {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.clock.as_ref().map_or(Ok(()), |clock| clock.traverse(&visit))
     }
+}
+
+/// What is known of the server of limits.
+pub(crate) fn limits_known<'py>(
+    py: Python<'py>,
+    state: &LimitsState,
+) -> PyResult<Bound<'py, PyDict>> {
+    let (known, troubles) = (PyDict::new(py), PyDict::new(py));
+    state.troubles.iter().try_for_each(|(name, count)| troubles.set_item(name, count))?;
+    known.set_item("server", &state.server)?;
+    known.set_item("connected", state.connected)?;
+    known.set_item("sharers", state.sharers)?;
+    known.set_item("asked", state.asked)?;
+    known.set_item("alone", state.alone)?;
+    known.set_item("troubles", troubles)?;
+    known.set_item("last", state.last.as_ref().map(gatekey::Error::message))?;
+    Ok(known)
 }
 
 impl Store {

@@ -178,7 +178,9 @@ impl Wire {
             match self.message()? {
                 Some(message) => return Ok(message),
                 None => {
-                    let read = self.socket.receive(&mut |new| self.input.extend_from_slice(new), self.patience);
+                    let read = self
+                        .socket
+                        .receive(&mut |new| self.input.extend_from_slice(new), self.patience);
                     match read {
                         Ok(0) => return Err(self.breaks(Fault::Lost)),
                         Ok(_) => {}

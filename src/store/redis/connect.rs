@@ -55,8 +55,7 @@ pub(super) fn connect(address: &Address, until: Instant) -> Result<Connected, Tr
 
 fn open(address: &Address, until: Instant) -> Result<Socket, Trouble> {
     // No less: a deadline of nothing is none.
-    let left =
-        || until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+    let left = || until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
     let (host, port) = match &address.place {
         Place::Socket(path) => return unix(path),
         Place::Host { name, port } => (name, *port),

@@ -18,8 +18,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a question waits for its answer. A server that is silent for so long is left.
-pub(super) const ANSWER: Duration = Duration::from_millis(5);
 /// How long questions wait for the first connection of a process, which may have to find a host and
 /// agree on TLS first.
 const FIRST: Duration = Duration::from_millis(250);
@@ -86,6 +84,8 @@ struct Link {
     /// Answers that nobody waits for any more, and since when the oldest of them is due.
     owed: usize,
     since: Instant,
+    /// How long the server may be silent.
+    answer: Duration,
 }
 
 /// The most processes that were seen lately, and in the time before that.
@@ -119,9 +119,9 @@ impl Lane {
         self.see_to(&mut row, address);
         let until = match row.first {
             Some(first) if row.is_connecting && row.attempted == row.first => {
-                (first + FIRST).max(begun + ANSWER)
+                first + FIRST.max(address.answer)
             }
-            _ => begun + ANSWER,
+            _ => begun + address.answer,
         };
         row.waiting.push(Arc::clone(job));
         while job.answer.get().is_none() {
@@ -137,7 +137,7 @@ impl Lane {
             }
             match row.link.take() {
                 Some(link) => {
-                    let soon = Instant::now() + ANSWER;
+                    let soon = Instant::now() + address.answer;
                     row = self.lead(row, link, address, until.min(soon));
                 }
                 None => {
@@ -196,7 +196,7 @@ impl Lane {
             let mut row = held(&lane.row);
             row.is_connecting = false;
             match made {
-                Ok(at) => row.link = Some(Box::new(Link::new(at))),
+                Ok(at) => row.link = Some(Box::new(Link::new(at, address.answer))),
                 Err(trouble) => lane.note(trouble),
             }
             lane.moved.notify_all();
@@ -371,7 +371,8 @@ impl Lane {
         {
             return Ok(link);
         }
-        let mut new = Box::new(Link::new(connect(address, Instant::now() + CONNECT)?));
+        let mut new =
+            Box::new(Link::new(connect(address, Instant::now() + CONNECT)?, address.answer));
         works(&mut new)?;
         Ok(new)
     }
@@ -391,8 +392,8 @@ impl Lane {
 }
 
 impl Link {
-    fn new(at: Connected) -> Self {
-        Self { at, noted: None, owed: 0, since: Instant::now() }
+    fn new(at: Connected, answer: Duration) -> Self {
+        Self { at, noted: None, owed: 0, since: Instant::now(), answer }
     }
 
     /// Sends commands that have so many answers, and reads past those that nobody waits for. Whether
@@ -428,7 +429,7 @@ impl Link {
     /// # Errors
     /// It is not.
     fn after(&self, fault: Fault) -> Result<(), Trouble> {
-        let is_early = Instant::now() < self.since + ANSWER;
+        let is_early = Instant::now() < self.since + self.answer;
         if fault == Fault::Silent && is_early { Ok(()) } else { Err(fault.into()) }
     }
 }

@@ -2,7 +2,7 @@
 //! one string a counter, which expires when it has drained. Threads that ask at once share one
 //! exchange. The server is never the record of anything: what it forgets begins again.
 //!
-//! A server that does not answer in [`lane::ANSWER`] is left, and each process counts for itself
+//! A server that does not answer in 5 ms (`timeout_ms`) is left, and each process counts for itself
 //! until there is a connection again; it is made by a thread of its own, at most once in
 //! [`lane::PAUSE`].
 
@@ -36,8 +36,9 @@ pub struct RedisLimits {
 impl RedisLimits {
     /// The limits at an address: `redis://host:6379`, `rediss://` with TLS (`valkey://`,
     /// `valkeys://` are the same), or `unix:/path/of/socket`; `?name=shop` keeps services that
-    /// share a server apart, `?ca_file=FILE` is the authority of its certificate,
-    /// `?password_file=FILE` holds its password.
+    /// share a server apart, `ca_file=FILE` is the authority of its certificate,
+    /// `password_file=FILE` holds its password, and for `timeout_ms=5` a decision waits at most;
+    /// they are joined by `&`.
     ///
     /// # Errors
     /// `InvalidArgument`: it is no such address. `InvalidConfiguration`: it is neither of this

@@ -9,6 +9,7 @@ use rustls::pki_types::pem::PemObject as _;
 use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The most bytes of a password and of a file with certificates.
 const LONGEST_PASSWORD: u64 = 1024;
@@ -26,6 +27,8 @@ pub(super) struct Address {
     pub(super) authorities: Option<Vec<CertificateDer<'static>>>,
     /// What the names of all counters begin with.
     pub(super) name: String,
+    /// How long a question waits for its answer. A server that is silent for so long is left.
+    pub(super) answer: Duration,
 }
 
 pub(super) enum Place {
@@ -48,48 +51,56 @@ impl Address {
         if text.chars().any(char::is_control) || text.contains('#') {
             return Err(FORM);
         }
-        let Parameters { name, authorities, password: of_file, plain } =
+        let Parameters { name, authorities, password: of_file, plain, answer } =
             Parameters::read(parameters)?;
         if authorities.is_some() && !tls {
             return Err(AUTHORITY.about_claim("ca_file"));
         }
+        let mut made = Self {
+            place: Place::Socket(PathBuf::new()),
+            tls,
+            plain,
+            user: None,
+            password: of_file,
+            database: 0,
+            authorities,
+            name,
+            answer,
+        };
         if is_socket {
             let path = rest.strip_prefix("//").filter(|path| path.starts_with('/')).unwrap_or(rest);
             if !path.starts_with('/') || path.starts_with("//") || path.ends_with('/') {
                 return Err(FORM);
             }
-            let place = Place::Socket(path.into());
-            let (user, database) = (None, 0);
-            let password = of_file;
-            return Ok(Self { place, tls, plain, user, password, database, authorities, name });
+            made.place = Place::Socket(path.into());
+            return Ok(made);
         }
         let rest = rest.strip_prefix("//").ok_or(FORM)?;
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let database = if path.is_empty() { 0 } else { database(path)? };
-        let (login, host) = match authority.rsplit_once('@') {
-            Some((login, host)) => (Some(login), host),
-            None => (None, authority),
-        };
-        let (user, in_text) = match login {
-            None => (None, None),
-            Some(login) => {
+        if !path.is_empty() {
+            made.database = number(path)?;
+        }
+        let host = match authority.rsplit_once('@') {
+            None => authority,
+            Some((login, host)) => {
                 let (user, word) = login.split_once(':').ok_or(FORM)?;
                 let user = unescape(user).ok_or(FORM)?.into_owned();
                 let word = unescape(word).filter(|word| !word.is_empty()).ok_or(FORM)?;
-                let word = Secret::new(word.into_owned().into_bytes());
-                (Some(user).filter(|user| !user.is_empty()), Some(word))
+                made.user = Some(user).filter(|user| !user.is_empty());
+                if made.password.is_some() {
+                    return Err(TWO_PASSWORDS.about_claim("password_file"));
+                }
+                made.password = Some(Secret::new(word.into_owned().into_bytes()));
+                host
             }
         };
-        if in_text.is_some() && of_file.is_some() {
-            return Err(TWO_PASSWORDS.about_claim("password_file"));
-        }
-        let password = in_text.or(of_file);
         let (host, port) = host_and_port(host)?;
-        if !is_of_this_machine(&host) && !plain && !(tls && password.is_some()) {
+        let is_closed = tls && made.password.is_some();
+        if !is_of_this_machine(&host) && !plain && !is_closed {
             return Err(OPEN);
         }
-        let place = Place::Host { name: host, port };
-        Ok(Self { place, tls, plain, user, password, database, authorities, name })
+        made.place = Place::Host { name: host, port };
+        Ok(made)
     }
 }
 
@@ -107,7 +118,7 @@ impl fmt::Display for Address {
     }
 }
 
-fn database(text: &str) -> Result<u16> {
+fn number(text: &str) -> Result<u16> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_number).ok_or(FORM)
 }
@@ -128,7 +139,7 @@ fn host_and_port(text: &str) -> Result<(String, u16)> {
     }
     let port = match port {
         None => 6379,
-        Some(port) => database(port).ok().filter(|port| *port > 0).ok_or(FORM)?,
+        Some(port) => number(port).ok().filter(|port| *port > 0).ok_or(FORM)?,
     };
     Ok((host.to_owned(), port))
 }
@@ -144,12 +155,18 @@ struct Parameters {
     authorities: Option<Vec<CertificateDer<'static>>>,
     password: Option<Secret>,
     plain: bool,
+    answer: Duration,
 }
 
 impl Parameters {
     fn read(text: &str) -> Result<Self> {
-        let mut found =
-            Self { name: "gatekey".to_owned(), authorities: None, password: None, plain: false };
+        let mut found = Self {
+            name: "gatekey".to_owned(),
+            authorities: None,
+            password: None,
+            plain: false,
+            answer: Duration::from_millis(5),
+        };
         let mut seen = Vec::new();
         if text.is_empty() {
             return Ok(found);
@@ -162,6 +179,10 @@ impl Parameters {
                 "name" => found.name = name(&value)?,
                 "ca_file" => found.authorities = Some(certificates(Path::new(&*value))?),
                 "password_file" => found.password = Some(password(Path::new(&*value))?),
+                "timeout_ms" => {
+                    let within = number(&value).ok().filter(|time| (1..=1000).contains(time));
+                    found.answer = Duration::from_millis(within.ok_or(PARAMETER)?.into());
+                }
                 "danger_plain" if value == "1" => found.plain = true,
                 _ => return Err(PARAMETER),
             }
@@ -179,7 +200,8 @@ fn name(value: &str) -> Result<String> {
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let unusable = || CERTIFICATES.about_claim("ca_file");
     let mut pem = Vec::new();
-    let read = open_regular(path).and_then(|file| file.take(LONGEST_CERTIFICATES).read_to_end(&mut pem));
+    let read =
+        open_regular(path).and_then(|file| file.take(LONGEST_CERTIFICATES).read_to_end(&mut pem));
     read.map_err(|_| unusable())?;
     let found = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
     found.ok().filter(|found| !found.is_empty()).ok_or_else(unusable)
@@ -200,7 +222,7 @@ const FORM: Error = Error::new(
 );
 const PARAMETER: Error = Error::new(
     ErrorKind::InvalidArgument,
-    "The address of shared limits may end in ?name=..., ca_file=..., password_file=..., joined by &, each once.",
+    "The address of shared limits may end in ?name=..., ca_file=..., password_file=..., timeout_ms=1 to 1000, joined by &, each once.",
 );
 const NAME: Error = Error::new(
     ErrorKind::InvalidArgument,
@@ -275,6 +297,8 @@ mod tests {
             "redis://127.0.0.1?name=a&name=b",
             "redis://127.0.0.1?name=a:b",
             "redis://127.0.0.1?danger_plain=yes",
+            "redis://127.0.0.1?timeout_ms=0",
+            "redis://127.0.0.1?timeout_ms=1001",
         ] {
             assert_eq!(kind(text), ErrorKind::InvalidArgument, "{text}");
         }

@@ -231,4 +231,5 @@ class StoreOptions(OpenOptions, total=False):
     pepper_file: str | PathLike[str] | None
     pepper_env: str | None
     strict: bool
+    limits: str | None
     create: bool

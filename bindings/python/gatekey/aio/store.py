@@ -224,6 +224,11 @@ class Store(Closed):
         """What names the store."""
         return self.sync.url
 
+    @property
+    def limits_state(self) -> dict[str, Any] | None:
+        """What this process knows of the server of ``limits``; see :attr:`gatekey.Store.limits_state`."""
+        return self.sync.limits_state
+
     async def api_keys(self, **options: Unpack[ApiKeysOfStore]) -> ApiKeys:
         """Hand out the API keys; see :meth:`gatekey.Store.api_keys`."""
         return await ApiKeys._opened(self.sync.api_keys, **options)

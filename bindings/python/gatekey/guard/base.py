@@ -151,6 +151,7 @@ class Guard:
         realm: str | None = None,
         metadata_url: str | None = None,
         ipv6_prefix: int | None = None,
+        limits: str | None = None,
         revocations: Revocations | None = None,
         oauth: Mapping[str, OAuthClient] | None = None,
         oauth_user: _OAuthUser | None = None,
@@ -190,6 +191,8 @@ class Guard:
         :param realm: what challenges name.
         :param metadata_url: where this API's metadata are (RFC 9728), for challenges.
         :param ipv6_prefix: how many bits of an IPv6 address are one caller of limits; 64.
+        :param limits: where limits and rates are counted together with other machines, as of
+            :meth:`gatekey.Store.open`; unless given, where ``store`` says, or by each process.
         :param revocations: of tokens of other issuers.
         :param oauth: names of providers and their clients, for log-ins by them. ``install`` adds
             ``/auth/<name>/log-in`` and ``/auth/<name>/callback``, which is where the client's
@@ -201,8 +204,7 @@ class Guard:
         :param on_event: is called with an :class:`gatekey.guard.Event` for each decision, log-in,
             refresh and log-out, after it; in services on event loops in another thread, so that it
             never stops the loop. What it raises is logged.
-        :param danger_allow_http: for development without HTTPS: cookies have other names, and are
-            not ``Secure``.
+        :param danger_allow_http: for development without HTTPS: cookies are not ``Secure``.
         :raises ConfigurationError: no caller would be let in, or an option is not acceptable.
         """
         check_options(locals())
@@ -220,7 +222,7 @@ class Guard:
         if store is None or isinstance(store, Store):
             self.store = store
         else:
-            self.store = Store.open(store, pepper_file=pepper_file, clock=clock)
+            self.store = Store.open(store, pepper_file=pepper_file, limits=limits, clock=clock)
         self.api_keys = self._api_keys(api_keys)
         self.key_ring = key_ring
         if sessions is None:
@@ -264,6 +266,7 @@ class Guard:
             realm=realm,
             metadata_url=metadata_url,
             ipv6_prefix=ipv6_prefix,
+            limits=None if self._owns_store else limits,
             clock=clock,
         )
         self.issuer = issuer

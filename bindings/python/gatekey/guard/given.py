@@ -58,6 +58,7 @@ TEXTS = (
     "csrf_form_field",
     "realm",
     "metadata_url",
+    "limits",
 )
 """Those that are texts."""
 FLAGS = ("exact_names", "danger_allow_http")
