@@ -111,9 +111,8 @@ class store : public detail::handle<gk_store, gk_store_free> {
     }
     /// What this process knows of the server of `limits`, as JSON; empty without one. Asks nothing.
     [[nodiscard]] std::string limits_state() const {
-        return detail::filled([&](auto *out, auto *err) {
-            return gk_store_limits_state(get(), out, err);
-        });
+        return detail::filled(
+            [&](auto *out, auto *err) { return gk_store_limits_state(get(), out, err); });
     }
     [[nodiscard]] store clone() const { return store(gk_store_clone(get())); }
     /// Writes down what is pending, and ends everything that was handed out. A second call does

@@ -71,7 +71,7 @@ pub(crate) fn rescale(tat: u64, now: u64, old: Option<Rate>, new: Option<Rate>) 
 /// The nanoseconds of one unit, rounded up so that the rate is never exceeded, and those of a
 /// burst.
 #[inline]
-pub(super) fn unit_and_burst(rate: Rate) -> (u64, u64) {
+pub(crate) fn unit_and_burst(rate: Rate) -> (u64, u64) {
     let period = u64::from(rate.period) * NANOS; // below 2^62
     let unit = period.div_ceil(u64::from(rate.burst.max(1))).max(1);
     (unit, unit * u64::from(rate.burst))

@@ -256,11 +256,16 @@ fn take_elsewhere(
             let tat = now.saturating_add(debt);
             if really {
                 // What this process knows of counts when it is alone.
-                own.fetch_max(tat.min(settled(tat, now, rate)), Ordering::Relaxed);
+                own.fetch_max(settled(tat, now, rate), Ordering::Relaxed);
             }
             Ok(tat)
         }
-        Ok(Counted::Wait(wait)) => Err(wait),
+        Ok(Counted::Wait(wait)) => {
+            let (unit, burst) = unit_and_burst(rate);
+            let debt = burst.saturating_add(wait).saturating_sub(unit * u64::from(cost));
+            own.fetch_max(now.saturating_add(debt.min(burst)), Ordering::Relaxed);
+            Err(wait)
+        }
         Err(_) => {
             let part = share(rate, limits.sharers());
             if cost > part.burst {

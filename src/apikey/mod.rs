@@ -42,7 +42,7 @@ pub(crate) use headers::{authorization_scheme, is_key_scheme};
 pub use import::{ImportReport, ImportRow};
 pub use import_formats::ImportScheme;
 pub use limit::{RateLeft, parse_rate};
-pub(crate) use limit::{gcra, rate_left, settled, unit_of};
+pub(crate) use limit::{gcra, rate_left, settled, unit_and_burst, unit_of};
 pub use peppers::PepperUse;
 pub use scan_rule::{ScanRule, scan_rule};
 pub use spec::{CreditSpec, IssuedKey, KeySpec, KeyUpdate};

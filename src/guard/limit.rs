@@ -8,7 +8,7 @@
 
 use super::address::network;
 use super::decision::{Rated, push_policy};
-use crate::apikey::{gcra, parse_rate, rate_left, settled, unit_of};
+use crate::apikey::{gcra, parse_rate, rate_left, settled, unit_and_burst, unit_of};
 use crate::base::clock::{Clock, NANOS, date_at, plausible_nanos};
 use crate::base::process::brief;
 use crate::base::reach::beyond_memory;
@@ -152,7 +152,10 @@ impl Limiter {
                 self.know(key, tat);
                 Ok(Taken { key, rate: limit.rate, tat, now, counter: Some(counter) })
             }
-            Ok(Counted::Wait(wait)) => Err(too_often(wait)),
+            Ok(Counted::Wait(wait)) => {
+                self.know(key, now.saturating_add(used(limit.rate, wait)));
+                Err(too_often(wait))
+            }
             Err(_) => self.take_here(key, share(limit.rate, shared.sharers()), now),
         }
     }
@@ -212,6 +215,13 @@ fn entry_of(place: &mut Place, key: u64) -> Option<&mut (u64, u64)> {
     let at = place.iter().position(|(own, _)| *own == key);
     let least = || (0..WAYS).min_by_key(|at| place.get(*at).map_or(0, |(_, tat)| *tat));
     at.or_else(least).and_then(|at| place.get_mut(at))
+}
+
+/// What has been used of a rate, as the time in which it drains, when a unit is to be waited for so
+/// long.
+fn used(rate: Rate, wait: u64) -> u64 {
+    let (unit, burst) = unit_and_burst(rate);
+    burst.saturating_add(wait).saturating_sub(unit).min(burst)
 }
 
 #[cold]

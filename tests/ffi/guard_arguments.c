@@ -136,6 +136,7 @@ static void builder(void) {
     TEXT_SETTER(gk_guard_builder, gk_guard_builder_metadata_url);
     IGNORED(gk_guard_builder_exact_names, NULL);
     IGNORED(gk_guard_builder_ipv6_prefix, NULL, 64);
+    IGNORED(gk_guard_builder_limits, NULL, GK_TEXT("redis://127.0.0.1"));
     releases = 0;
     IGNORED(gk_guard_builder_clock, NULL, now, &releases, released);
     CHECK(releases == 1);

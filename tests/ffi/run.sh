@@ -129,6 +129,7 @@ run() { # NAME: with the arguments that it takes
     local program="$under $programs/$1"
     case $1 in
     oauth_real | oauth-*) server $program ;;
+    limits | limits_wrapper) "$PYTHON" tests/servers/valkey.py run valkey $program ;;
     apikey-* | session-* | guard-*) $program "sqlite:///$work/$1.sqlite" ;;
     # A token of PyJWT's, made just before it is used: it expires after five minutes.
     tokens-*)

@@ -163,6 +163,7 @@ static void stores(void) {
     IGNORED(gk_store_options_strict, NULL, true);
     IGNORED(gk_store_options_max_stale, NULL, 1);
     IGNORED(gk_store_options_create, NULL, false);
+    IGNORED(gk_store_options_limits, NULL, GK_TEXT("redis://127.0.0.1"));
     CLOCK_SETTER(gk_store_options);
 }
 

@@ -133,6 +133,7 @@ static void options(void) {
     CHECK(strstr(shown.data, "\"created_at\":1800000000") != NULL);
     gk_buf_free(&shown);
     gk_store_free(store);
+    gk_store_options_limits(options, GK_TEXT("redis://127.0.0.1:1")); /* is asked nothing */
     gk_store_options_max_stale(options, 86401);
     FAILS(GK_STATUS_INVALID_ARGUMENT, gk_store_open(GK_TEXT("memory:"), options, &store, &err));
     CHECK(store == NULL);
@@ -255,7 +256,7 @@ static void urls(const char *root) {
 
 int main(int argc, char **argv) {
     CHECK(argc == 2);
-    CHECK(calls_all(argv[1], "store.c", "gk_store_options_") == 9);
+    CHECK(calls_all(argv[1], "store.c", "gk_store_options_") == 10);
     char folder[] = "/tmp/gatekey-store-XXXXXX", root[4096], command[128];
     CHECK(realpath(argv[1], root) != NULL && mkdtemp(folder) != NULL && chdir(folder) == 0);
     gk_signer *signer = new_signer();

@@ -5,7 +5,8 @@ As a module: ``Valkey(folder)``. As a program, ``valkey.py start NAME [SETTING V
 ``READY``, the port and the path of its socket, and stops the server when its input ends. Until then
 it obeys lines on its input, and answers each with a line: ``kill`` (as a crash), ``start`` (again,
 on the same port), ``freeze`` and ``thaw`` (SIGSTOP and SIGCONT). What one should do besides is sent
-to it as a command.
+to it as a command. ``valkey.py run NAME PROGRAM [ARGUMENT]...`` runs a program beside one, with its
+URL as one more argument.
 """
 
 from __future__ import annotations
@@ -88,17 +89,29 @@ class Valkey:
 
 def main() -> int:
     """Do what the command line says."""
-    if len(sys.argv) < 3 or sys.argv[1] != "start":
+    if len(sys.argv) < 3 or sys.argv[1] not in ("start", "run"):
         print((__doc__ or "").strip())
         return 0 if {"-h", "--help"} & set(sys.argv) else 2
+    what, name, *rest = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="gatekey-valkey-") as folder:
         try:
-            server = Valkey(Path(folder), *sys.argv[2:])
+            server = Valkey(Path(folder), name, *(rest if what == "start" else ()))
         except UnavailableError as why:
-            print(f"servers: SKIPPED what needs {sys.argv[2]}: {why}", file=sys.stderr)
-            return UNAVAILABLE
+            print(f"servers: SKIPPED what needs {name}: {why}", file=sys.stderr)
+            return UNAVAILABLE if what == "start" else 0
+        if what == "run":
+            url = f"redis://127.0.0.1:{server.port}?timeout_ms=1000"
+            try:
+                return subprocess.run([*rest, url], check=False).returncode  # noqa: S603
+            finally:
+                server.kill()
         print("READY", server.port, server.socket, flush=True)
-        known = {each.__name__: each for each in (server.kill, server.start, server.freeze, server.thaw)}
+        known = {
+            "kill": server.kill,
+            "start": server.start,
+            "freeze": server.freeze,
+            "thaw": server.thaw,
+        }
         for line in sys.stdin:
             known[line.strip()]()
             print("DONE", flush=True)

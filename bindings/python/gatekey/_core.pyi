@@ -1195,6 +1195,7 @@ class Store:
         pepper_env: str | None = None,
         strict: bool = False,
         max_stale: _Seconds = 30,
+        limits: str | None = None,
         clock: _Clock | None = None,
         create: bool = True,
     ) -> Store:
@@ -1249,6 +1250,9 @@ class Store:
     @property
     def url(self) -> str:
         """What names the store."""
+    @property
+    def limits_state(self) -> dict[str, Any] | None:
+        """What this process knows"""
     def close(self) -> None:
         """Writes down what is pending, lets go of files, and ends everything that was handed out: each call of it raises
         `UsageError` from now on and changes nothing. A second call does nothing.
@@ -1995,6 +1999,7 @@ class _Guard:
         realm: str | None = None,
         metadata_url: str | None = None,
         ipv6_prefix: int | None = None,
+        limits: str | None = None,
         clock: _Clock | None = None,
     ) -> _Guard: ...
     def check(
@@ -2034,6 +2039,9 @@ class _Guard:
     @property
     def metadata_path(self) -> str | None:
         """The path that the metadata are served at, if the API's identifier is an address."""
+    @property
+    def limits_state(self) -> dict[str, Any] | None:
+        """What this process knows of the server that the limits are counted in; see `Store.limits_state`."""
 
 @final
 class _Told:

@@ -11,7 +11,7 @@ use super::wire::{Fault, Reply};
 use crate::base::process::brief;
 use crate::base::random::SecureRandom as _;
 use crate::crypto::random::SystemRandom;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::store::limits::LimitsState;
 use crate::store::{Counter, Rate};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -353,7 +353,7 @@ impl Lane {
         row.is_connecting = false;
         let outcome = checked.map(|link| row.link = Some(link)).map_err(|trouble| {
             self.note(trouble);
-            Error::from(trouble.error())
+            trouble.error()
         });
         self.moved.notify_all();
         outcome
@@ -424,12 +424,12 @@ impl Link {
     }
 
     /// Whether the connection is of use after this: a thread may have come late, and have waited for
-    /// less than a server may take.
+    /// much less than a server may take.
     ///
     /// # Errors
     /// It is not.
     fn after(&self, fault: Fault) -> Result<(), Trouble> {
-        let is_early = Instant::now() < self.since + self.answer;
+        let is_early = Instant::now() < self.since + self.answer * 3 / 4;
         if fault == Fault::Silent && is_early { Ok(()) } else { Err(fault.into()) }
     }
 }

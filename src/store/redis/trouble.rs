@@ -18,13 +18,14 @@ pub(super) enum Trouble {
     Rights,
     Replica,
     NotReady,
+    Busy,
     Cluster,
     OutOfMemory,
     Refused,
 }
 
 impl Trouble {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Unreachable,
         Self::Silent,
         Self::Lost,
@@ -34,6 +35,7 @@ impl Trouble {
         Self::Rights,
         Self::Replica,
         Self::NotReady,
+        Self::Busy,
         Self::Cluster,
         Self::OutOfMemory,
         Self::Refused,
@@ -45,7 +47,8 @@ impl Trouble {
             "NOAUTH" | "WRONGPASS" => Self::Login,
             "NOPERM" => Self::Rights,
             "READONLY" => Self::Replica,
-            "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "BUSY" | "TRYAGAIN" => Self::NotReady,
+            "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" => Self::NotReady,
+            "BUSY" | "TRYAGAIN" => Self::Busy,
             "MOVED" | "ASK" | "CROSSSLOT" => Self::Cluster,
             "OOM" => Self::OutOfMemory,
             _ => Self::Refused,
@@ -55,7 +58,7 @@ impl Trouble {
     /// Whether the connection may be asked again: the server will say something else without
     /// another one.
     pub(super) const fn leaves_connection(self) -> bool {
-        matches!(self, Self::NotReady | Self::OutOfMemory | Self::Refused)
+        matches!(self, Self::Busy | Self::OutOfMemory | Self::Refused)
     }
 
     const fn name(self) -> &'static str {
@@ -69,6 +72,7 @@ impl Trouble {
             Self::Rights => "rights",
             Self::Replica => "replica",
             Self::NotReady => "not_ready",
+            Self::Busy => "busy",
             Self::Cluster => "cluster",
             Self::OutOfMemory => "out_of_memory",
             Self::Refused => "refused",
@@ -99,7 +103,8 @@ impl Trouble {
             Self::Replica => {
                 "The server of the limits is a replica, which counts nothing; name the primary."
             }
-            Self::NotReady => "The server of the limits is loading, or busy with something else.",
+            Self::NotReady => "The server of the limits is loading its data, or lacks its primary.",
+            Self::Busy => "The server of the limits is busy with a script of someone else's.",
             Self::Cluster => {
                 "The server of the limits is one of a cluster, and the counters lie on another; name a single server."
             }

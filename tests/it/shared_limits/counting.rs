@@ -163,7 +163,7 @@ fn keys_of_a_store_are_counted_together() {
     spec.rate = Some(Rate { burst: 10, period: YEAR });
     let issued = here.create(&spec).unwrap();
     let passes =
-        |keys: &ApiKeys, cost| keys.verify(issued.secret.expose(), &Check { cost, ..Check::new() });
+        |keys: &ApiKeys, cost| keys.verify(issued.secret.expose(), &Check::new().cost(cost));
     assert_eq!(passes(&here, 4).unwrap().rate_left().unwrap().remaining, 6);
     wait_for("the key", || passes(&there, 0).is_ok());
     assert_eq!(passes(&there, 6).unwrap().rate_left().unwrap().remaining, 0);

@@ -9,10 +9,10 @@ fn whatever_a_server_says_each_process_has_its_part() {
     let Some(server) = Server::own("whatever_a_server_says", &[]) else { return };
     for (said, trouble, stays) in [
         ("-READONLY You can't write against a read only replica.\r\n", "replica", false),
-        ("-LOADING Redis is loading the dataset in memory\r\n", "not_ready", true),
-        ("-MASTERDOWN Link with MASTER is down\r\n", "not_ready", true),
-        ("-CLUSTERDOWN The cluster is down\r\n", "not_ready", true),
-        ("-BUSY Redis is busy running a script.\r\n", "not_ready", true),
+        ("-LOADING Redis is loading the dataset in memory\r\n", "not_ready", false),
+        ("-MASTERDOWN Link with MASTER is down\r\n", "not_ready", false),
+        ("-CLUSTERDOWN The cluster is down\r\n", "not_ready", false),
+        ("-BUSY Redis is busy running a script.\r\n", "busy", true),
         ("-OOM command not allowed when used memory > 'maxmemory'.\r\n", "out_of_memory", true),
         ("-NOSCRIPT No matching script.\r\n", "refused", true),
         ("-NOPERM this user has no permissions\r\n", "rights", false),
@@ -56,13 +56,14 @@ fn half_an_answer_and_then_silence() {
     let (ten, name) = (Rate { burst: 10, period: YEAR }, counter("half"));
     relay.say(Say::Half);
     wait_for("silence", || take(&limits, &name, ten).is_none());
-    assert_eq!(times(&limits, "silent"), 1);
+    assert!(times(&limits, "silent") > 0);
+    let before = times(&limits, "silent");
     relay.say(Say::Itself);
     wait_for("an answer", || take(&limits, &name, ten).is_some());
     // Frozen, as a machine that was stopped: nobody says good-bye.
     server.obey("freeze");
     wait_for("silence", || take(&limits, &name, ten).is_none());
-    assert!(times(&limits, "silent") >= 2);
+    assert!(times(&limits, "silent") > before);
     server.obey("thaw");
     wait_for("an answer", || take(&limits, &name, ten).is_some());
 }

@@ -64,17 +64,15 @@ impl Relay {
 }
 
 /// Hands on what the process asks, or answers it.
-fn ask(here: &TcpStream, there: &TcpStream, say: &Mutex<Say>) {
+fn ask(mut here: &TcpStream, mut there: &TcpStream, say: &Mutex<Say>) {
     let mut bytes = vec![0; 1 << 16];
-    while let Ok(count) = (&mut &*here).read(&mut bytes) {
+    while let Ok(count) = here.read(&mut bytes) {
         let asked = &bytes[..count];
         let scripts = asked.windows(5).filter(|word| *word == b"\nEVAL").count();
         let now = *say.lock().unwrap();
         let done = match now {
-            Say::This(text) if scripts > 0 => {
-                (&mut &*here).write_all(text.repeat(scripts).as_bytes())
-            }
-            _ => (&mut &*there).write_all(asked),
+            Say::This(text) if scripts > 0 => here.write_all(text.repeat(scripts).as_bytes()),
+            _ => there.write_all(asked),
         };
         if count == 0 || done.is_err() {
             break;
@@ -84,15 +82,15 @@ fn ask(here: &TcpStream, there: &TcpStream, say: &Mutex<Say>) {
 }
 
 /// Hands on what the server answers, or the first of it.
-fn answer(there: &TcpStream, here: &TcpStream, say: &Mutex<Say>) {
+fn answer(mut there: &TcpStream, mut here: &TcpStream, say: &Mutex<Say>) {
     let mut bytes = vec![0; 1 << 16];
     let mut is_over = false;
-    while let Ok(count) = (&mut &*there).read(&mut bytes) {
+    while let Ok(count) = there.read(&mut bytes) {
         let half = matches!(*say.lock().unwrap(), Say::Half);
         let given = if half { 1.min(count) } else { count };
         let given = if is_over { 0 } else { given };
         is_over |= half;
-        if count == 0 || (&mut &*here).write_all(&bytes[..given]).is_err() {
+        if count == 0 || here.write_all(&bytes[..given]).is_err() {
             break;
         }
     }
