@@ -115,7 +115,7 @@ def words(text: str) -> set[str]:
 PLAIN = words("__doc__ __module__ __reduce__ __eq__ __ne__ __lt__ __le__ __gt__ __ge__ __hash__")
 IN_MEMORY = words("""
     ApiKeys.__enter__ ApiKeys.__repr__ Sessions.__enter__ Sessions.__repr__ Sessions.revocations
-    Store.__enter__ Store.__repr__ Store.url
+    Store.__enter__ Store.__repr__ Store.url Store.limits_state _Guard.limits_state
     Revocations.__len__ Revocations.__bool__ Revocations.__repr__
     Signer.key Signer.__repr__ Unsigned.__repr__ Unsigned.signing_input Verifier.__repr__
     ApiKeys.__new__ Key.__new__ KeyRing.__new__ Revocations.__new__ Sessions.__new__ Store.__new__
