@@ -144,7 +144,7 @@ impl Limiter {
         let Some(shared) = &self.shared else { return self.take_here(key, limit.rate, now) };
         beyond_memory()?;
         let known: &[u8] = if address.is_some() { b"address" } else { b"nobody" };
-        let parts = [b"guard", limit.name.as_bytes(), known, &who.to_be_bytes()];
+        let parts: [&[u8]; 4] = [b"guard", limit.name.as_bytes(), known, &who.to_be_bytes()];
         let counter = Counter::of(&parts);
         match shared.take(&counter, limit.rate, 1, true) {
             Ok(Counted::Taken(debt)) => {

@@ -237,7 +237,7 @@ pub(crate) fn limits(
     }
     if value.cast::<PyString>().is_ok() {
         let text = Text::extract(value.as_borrowed())?.0;
-        if Limits::is_url(&text) {
+        if Limits::is_url(text) {
             return Ok(options.limits(text.parse().or_raise(value.py())?));
         }
     }

@@ -233,7 +233,7 @@ pub(crate) fn limits_known<'py>(
     state: &LimitsState,
 ) -> PyResult<Bound<'py, PyDict>> {
     let (known, troubles) = (PyDict::new(py), PyDict::new(py));
-    state.troubles.iter().try_for_each(|(name, count)| troubles.set_item(name, count))?;
+    state.troubles.iter().try_for_each(|(name, count)| troubles.set_item(*name, *count))?;
     known.set_item("server", &state.server)?;
     known.set_item("connected", state.connected)?;
     known.set_item("sharers", state.sharers)?;
