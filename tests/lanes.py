@@ -121,7 +121,7 @@ def python() -> list[Lane]:
     examples = " ".join(str(path) for path in sorted((ROOT / "examples").glob("*.py")))
     mypy, server, lanes_py = (
         f"{PYTHON} -m mypy",
-        "../../tests/servers/servers.py ../../tests/servers/postgres.py ../../tests/servers/valkey.py",
+        " ".join(f"../../tests/servers/{name}.py" for name in ("servers", "postgres", "valkey")),
         "../../tests/lanes.py",
     )
     services = " ".join(

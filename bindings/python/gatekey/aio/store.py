@@ -226,7 +226,7 @@ class Store(Closed):
 
     @property
     def limits_state(self) -> dict[str, Any] | None:
-        """What this process knows of the server of ``limits``; see :attr:`gatekey.Store.limits_state`."""
+        """What this process knows of the server of ``limits``; see :class:`gatekey.Store`."""
         return self.sync.limits_state
 
     async def api_keys(self, **options: Unpack[ApiKeysOfStore]) -> ApiKeys:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, TypeVar
 
 from gatekey._core import (
     Csrf,
-    IssuerRule,
     KeyRing,
     SessionCookies,
     Sessions,
@@ -21,7 +20,6 @@ from gatekey._core import (
     _Decision,
     _Demand,
     _Guard,
-    _RemoteKeySet,
     _Request,
 )
 from gatekey.exceptions import ConfigurationError, UsageError
@@ -34,6 +32,7 @@ from gatekey.guard.given import (
     check_options,
     check_scopes,
     environment_of,
+    remote_of,
     subject_of,
 )
 from gatekey.guard.settings import beside, csrf_secret_at, options_of, without_idle
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
         Revocations,
         SessionTokens,
         _Clock,
+        _RemoteKeySet,
         _Seconds,
     )
     from gatekey.guard.events import _Kind
@@ -194,16 +194,14 @@ class Guard:
         :param limits: where limits and rates are counted together with other machines, as of
             :meth:`gatekey.Store.open`; unless given, where ``store`` says, or by each process.
         :param revocations: of tokens of other issuers.
-        :param oauth: names of providers and their clients, for log-ins by them. ``install`` adds
-            ``/auth/<name>/log-in`` and ``/auth/<name>/callback``, which is where the client's
-            ``redirect_uri`` leads.
+        :param oauth: names of providers and their clients, for log-ins by them, at
+            ``/auth/<name>/log-in`` and, as the client's ``redirect_uri``, ``/auth/<name>/callback``.
         :param oauth_user: is called with the name and the :class:`gatekey.FinishedLogin`, and gives
             the subject, or a mapping of the arguments of ``start_session``; ``None`` refuses.
         :param former: access tokens of what the service had before, until a date; those of
             djangorestframework-simplejwt by :func:`gatekey.simplejwt.former_tokens`.
-        :param on_event: is called with an :class:`gatekey.guard.Event` for each decision, log-in,
-            refresh and log-out, after it; in services on event loops in another thread, so that it
-            never stops the loop. What it raises is logged.
+        :param on_event: is called with a :class:`gatekey.guard.Event` after each decision, log-in,
+            refresh and log-out; on event loops in another thread. What it raises is logged.
         :param danger_allow_http: for development without HTTPS: cookies are not ``Secure``.
         :raises ConfigurationError: no caller would be let in, or an option is not acceptable.
         """
@@ -438,6 +436,11 @@ class Guard:
         """
         return self._log_in(None, subject, scopes=scopes, claims=claims, client=client, meta=meta)
 
+    @property
+    def limits_state(self) -> dict[str, Any] | None:
+        """What is known of the server of ``limits``; see :attr:`gatekey.Store.limits_state`."""
+        return self._core.limits_state
+
     def schemes(self, demand: _Demand | None = None) -> dict[str, dict[str, Any]]:
         """Give the security schemes of OpenAPI by which a caller may say who they are."""
         if demand is None:
@@ -560,12 +563,6 @@ def origin_of(url: str) -> str:
     """Give the origin of a URL."""
     scheme, sep, rest = url.partition("://")
     return f"{scheme}{sep}{rest.partition('/')[0]}"
-
-
-def remote_of(*keys: object) -> list[_RemoteKeySet]:
-    """Give those that are fetched."""
-    plain = (one._keys if isinstance(one, IssuerRule) else one for one in keys)
-    return [one for one in plain if isinstance(one, _RemoteKeySet)]
 
 
 def mark_of(thing: object) -> Any:

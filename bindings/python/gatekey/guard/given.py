@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from gatekey._core import (
     ApiKeys,
+    IssuerRule,
     KeyRing,
     Revocations,
     SessionCookies,
     Sessions,
     Store,
     _named,
+    _RemoteKeySet,
     _seconds,
 )
 from gatekey.exceptions import ConfigurationError
@@ -291,3 +293,9 @@ def _check_class(value: object, name: str, kinds: tuple[type, ...], wanted: str)
             f"`{name}` must be {wanted}, not its twin gatekey.aio.{own}: give the twin's `sync`"
         )
     raise of_type(value, name, wanted)
+
+
+def remote_of(*keys: object) -> list[_RemoteKeySet]:
+    """Give those that are fetched."""
+    plain = (one._keys if isinstance(one, IssuerRule) else one for one in keys)
+    return [one for one in plain if isinstance(one, _RemoteKeySet)]
