@@ -195,7 +195,7 @@ class Guard:
             :meth:`gatekey.Store.open`; unless given, where ``store`` says, or by each process.
         :param revocations: of tokens of other issuers.
         :param oauth: names of providers and their clients, for log-ins by them, at
-            ``/auth/<name>/log-in`` and, as the client's ``redirect_uri``, ``/auth/<name>/callback``.
+            ``/auth/<name>/log-in``, and ``.../callback``, the ``redirect_uri`` of the client.
         :param oauth_user: is called with the name and the :class:`gatekey.FinishedLogin`, and gives
             the subject, or a mapping of the arguments of ``start_session``; ``None`` refuses.
         :param former: access tokens of what the service had before, until a date; those of
