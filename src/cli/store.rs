@@ -89,6 +89,16 @@ pub(super) struct StoreArgs {
         display_order = 55
     )]
     actor: String,
+    /// Where rates are counted with other machines: redis://127.0.0.1:6379, or
+    /// rediss://host?password_file=FILE [default: <store>.limits]
+    #[arg(
+        long,
+        env = "GATEKEY_LIMITS",
+        hide_env_values = true,
+        value_name = "URL",
+        display_order = 56
+    )]
+    limits: Option<String>,
 }
 
 /// The file of a store, its mark, and its URL. What is in memory ends with the command that asks
@@ -203,12 +213,16 @@ impl StoreArgs {
         if location.is_on_a_server()? || location.path()?.exists() {
             return Ok(None);
         }
-        let opened = open_api_keys("memory:", &PepperSource::Beside, self.options())?;
+        let opened = open_api_keys("memory:", &PepperSource::Beside, self.options()?)?;
         Ok(Some(opened.keys.acting_as(&self.actor)?))
     }
 
-    fn options(&self) -> ApiKeyOptions {
-        ApiKeyOptions::new().prefix(&self.prefix).env(&self.env)
+    fn options(&self) -> Outcome<ApiKeyOptions> {
+        let options = ApiKeyOptions::new().prefix(&self.prefix).env(&self.env);
+        match &self.limits {
+            None => Ok(options),
+            Some(url) => Ok(options.limits(url.parse()?)),
+        }
     }
 
     /// Opens the store, and makes it if it is not there.
@@ -216,7 +230,7 @@ impl StoreArgs {
         let peppers = self.place.pepper.source();
         if self.place.location.is_on_a_server()? {
             let url = self.place.location.url()?;
-            let opened = open_api_keys(&url, &peppers, self.options())?;
+            let opened = open_api_keys(&url, &peppers, self.options()?)?;
             return Ok(opened.keys.acting_as(&self.actor)?);
         }
         let path = self.place.location.path()?;
@@ -224,7 +238,7 @@ impl StoreArgs {
         if is_new {
             check_new(&path)?;
         }
-        let opened = open_api_keys(&self.place.location.url()?, &peppers, self.options())?;
+        let opened = open_api_keys(&self.place.location.url()?, &peppers, self.options()?)?;
         if is_new {
             output.note(format!("Made the store {}.", path.display()));
         }
