@@ -10,6 +10,8 @@ mod former;
 mod limits;
 mod own_pages;
 mod refusals;
+#[cfg(all(unix, feature = "redis"))]
+mod shared;
 mod waits;
 
 use crate::fixtures::key;
