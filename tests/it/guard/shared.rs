@@ -32,9 +32,10 @@ fn guards_count_together_and_refusals_take_nothing() {
     assert!(last.header("ratelimit").is_some_and(|told| told.contains("r=2")), "{last:?}");
     assert!(here.guard.limits_state().is_some_and(|state| state.alone == 0 && state.connected));
     assert!(alone.guard.limits_state().is_none());
-    // Nobody is there any more: each has its part, of which it knows what was used.
+    // Nobody is there any more: each has its part, of which it knows what was used. The first one has
+    // perhaps not seen the second.
     server.obey("kill");
     assert_eq!(admitted(&here, "192.0.2.7"), 0);
     let parts = [admitted(&here, "192.0.2.10"), admitted(&there, "192.0.2.10")];
-    assert!(parts.iter().sum::<usize>() <= 3 && parts[0] > 0, "{parts:?}");
+    assert!(parts.iter().sum::<usize>() <= 4 && parts[0] > 0, "{parts:?}");
 }
