@@ -27,7 +27,7 @@ export GATEKEY_ROUNDS ?= 1
 
 include mk/c.mk mk/python.mk mk/bench.mk mk/dist.mk
 
-.PHONY: help demo test test-all test-rust test-ffi test-python crash lint deny clean products servers built tools more-tools
+.PHONY: help demo demo-many test test-all test-rust test-ffi test-python crash lint deny clean products servers built tools more-tools
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -58,6 +58,9 @@ built:
 demo: built ## Tokens, API keys, sessions and OAuth, used and refused, from C, C++ and Python
 	@$(FFI_ENV) JOBS=2 tests/ffi/run.sh demo
 	@$(MAKE) --no-print-directory demo-python
+
+demo-many: built ## A key that is made, used and revoked on three nodes, over PostgreSQL and Valkey
+	@PYTHONPATH=tests/servers $(VENV_PY) examples/many-machines/demo.py
 
 # ---- what is tested ----
 

@@ -128,15 +128,16 @@ def python() -> list[Lane]:
         f"../../tests/ffi/{name}.py" for name in ("c_service", "cpp_service", "load")
     )
     curl_loop = "../../tests/ffi/curl_loop.py"
+    many = "../../examples/many-machines"
     servers = f"../../tests/servers ../../tests/rounds ../../tests/pg18 {services} {curl_loop}"
     proxies = "../../tests/proxies ../../examples/proxies"
-    ours = f". {examples} {servers} {proxies} {lanes_py}"
+    ours = f". {examples} {servers} {proxies} {many} {lanes_py}"
     ruff = f"{bin_folder}/ruff"
     stub_options = "--mypy-config-file ../pyproject.toml --allowlist stubtest.txt"
     lines = {
         "python types": f"{mypy} -p gatekey; {mypy} tests {examples} {server}; {mypy} {lanes_py}; "
         f"{mypy} {services}; {mypy} {curl_loop} {server}; "
-        f"{mypy} ../../tests/pg18; {mypy} {proxies} {server}",
+        f"{mypy} ../../tests/pg18; {mypy} {proxies} {server}; {mypy} {many} {server}",
         # As VS Code has it.
         "python pyright": f"{PYTHON} -m pyright --pythonpath {PYTHON} {examples}",
         "python stubs": f"cd tests; {PYTHON} -m mypy.stubtest gatekey {stub_options}",
