@@ -144,8 +144,9 @@ def main() -> int:
             ends.callback(shutil.rmtree, cluster, ignore_errors=True)
             postgres = Postgres(cluster)
             ends.callback(postgres.stop)
+            (folder / "valkey").mkdir()
             valkey = Valkey(folder / "valkey")
-            ends.callback(valkey.stop)
+            ends.callback(valkey.kill)
         except UnavailableError as why:
             print(f"SKIPPED: {why}")
             return 0
@@ -156,7 +157,8 @@ def main() -> int:
         environment = {
             "GATEKEY_STORE": url,
             "GATEKEY_PEPPER_FILE": str(pepper),
-            "GATEKEY_LIMITS": valkey.url,
+            # A second for an answer, and not 5 ms: the machine may be busy.
+            "GATEKEY_LIMITS": f"redis://127.0.0.1:{valkey.port}?timeout_ms=1000",
         }
         with Store.open(url, pepper_file=pepper) as store:
             admin = store.api_keys().create(owner="ops", scopes=["keys:write"]).secret
