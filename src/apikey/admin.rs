@@ -338,7 +338,11 @@ impl ApiKeys {
         let id = named(id)?;
         let mut overtaken = None;
         for _ in 0..TRIES {
-            let mut key = match inner.row(id.as_str()) {
+            let found = match action {
+                "revoke" => inner.row_to_revoke(id.as_str()),
+                _ => inner.row(id.as_str()),
+            };
+            let mut key = match found {
                 Ok(Some(key)) if self.is_owned(&key.record) => key,
                 // Of a damaged row it is not known whose it is.
                 Err(error) if self.owner.is_none() || !is_of_the_row(&error) => return Err(error),

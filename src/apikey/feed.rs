@@ -64,6 +64,18 @@ pub(super) struct Writer {
     without_pepper: usize,
 }
 
+/// What has happened since what is known was followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Since {
+    /// Nothing: what is older than what was seen is not believed.
+    Followed,
+    /// Another server has taken over, which may lack changes: what it says is believed, but that
+    /// nothing that was seen revoked is valid.
+    Elsewhere,
+    /// An older state was put back, and someone has acknowledged that.
+    Restored,
+}
+
 impl Feed {
     pub(super) fn new(fresh: Freshness) -> Self {
         Self {
@@ -156,14 +168,20 @@ impl Inner {
         let history = self.store.history()?;
         // What was seen is checked against each row, unless the store was restored and someone has
         // acknowledged it.
-        let restored = self.feed.known.is_other(history);
-        if restored {
+        let server = self.store.server();
+        let since = match (self.feed.known.is_other(history), self.feed.known.is_elsewhere(server))
+        {
+            (true, _) => Since::Restored,
+            (_, true) => Since::Elsewhere,
+            _ => Since::Followed,
+        };
+        if since == Since::Restored {
             self.feed.known.forget_gone();
         }
         let mut seen = HashSet::new();
         let mut full = false;
         writer.seq = self.store.load_api_keys(&mut |loaded| {
-            let key = self.follow(writer, loaded, restored);
+            let key = self.follow(writer, loaded, since);
             full |= key.is_none();
             if !is_first && let Some(key) = key {
                 seen.insert(key);
@@ -175,7 +193,7 @@ impl Inner {
         if !is_first {
             self.retain(&mut writer.places, &seen);
         }
-        self.feed.known.follow(history);
+        self.feed.known.follow(history, server);
         self.heard(now);
         Ok(())
     }
@@ -246,7 +264,9 @@ impl Inner {
         let stamp = if is_strict { self.store.stamp_now()? } else { self.store.stamp()? };
         if writer.stamp != Some(stamp) {
             // Its numbers may have caught up with what was followed.
-            if self.feed.known.is_other(self.store.history()?) {
+            let history = self.store.history()?;
+            let known = &self.feed.known;
+            if known.is_other(history) || known.is_elsewhere(self.store.server()) {
                 self.load(writer)?;
             }
             loop {
@@ -256,7 +276,7 @@ impl Inner {
                     break;
                 }
                 for loaded in changes.keys {
-                    self.follow(writer, loaded, false);
+                    self.follow(writer, loaded, Since::Followed);
                 }
                 writer.seq = changes.seq;
                 if !changes.more {
@@ -270,40 +290,40 @@ impl Inner {
     }
 
     /// Does what a change says; by what the key is found, unless there is no room for it.
-    pub(super) fn follow(
-        &self,
-        writer: &mut Writer,
-        loaded: Loaded,
-        restored: bool,
-    ) -> Option<u128> {
+    pub(super) fn follow(&self, writer: &mut Writer, loaded: Loaded, since: Since) -> Option<u128> {
         match loaded {
-            Loaded::Key(key) => self.keep(writer, &key, restored),
+            Loaded::Key(key) => self.keep(writer, &key, since),
             Loaded::Corrupt(id) => {
                 let mut key = StoredKey::unknown();
                 key.record.id = id;
-                self.keep(writer, &key, restored)
+                self.keep(writer, &key, since)
             }
             Loaded::Removed(id) => self.forget(&mut writer.places, KeyId::from_text(&id)?),
         }
     }
 
-    /// Puts a key as it is now into the mirror; `restored`, whatever was seen of it before.
+    /// Puts a key as it is now into the mirror.
     pub(super) fn keep(
         &self,
         writer: &mut Writer,
         stored: &StoredKey,
-        restored: bool,
+        since: Since,
     ) -> Option<u128> {
         let record = &stored.record;
         // What has no id is no key, and no reason to deny the others.
         let Some(id) = KeyId::from_text(&record.id) else { return Some(0) };
         let (earlier, seen) = self.known_as(id);
-        let seen = if restored { Seen::NOTHING } else { seen };
+        let seen = match since {
+            Since::Followed => seen,
+            Since::Elsewhere => seen.elsewhere(),
+            Since::Restored => Seen::NOTHING,
+        };
         let tag = stored.lookup.as_ref().map(|lookup| foreign_key(lookup.tag));
         let named = tag.unwrap_or_else(|| id.to_u128());
         let sealed = self.peppers.check_row(stored);
         let believed = sealed.as_ref().ok().and_then(|()| Profile::new(stored).ok());
         if believed.is_some() && seen.is_after(record) {
+            self.feed.known.is_lost(id, seen.is_lost_in(record));
             return Some(earlier.unwrap_or(0)); // an answer that was overtaken by a later one, or a row that was put back
         }
         let is_believed = believed.is_some();
@@ -315,11 +335,23 @@ impl Inner {
         if needs_one_of(&writer.missing, stored, &sealed, self.clock.now()) {
             writer.without_pepper += 1;
         }
-        let seen = if is_believed { Seen::of(record) } else { seen };
-        let (hot, profile) = match believed {
+        let is_lost = is_believed && seen.is_lost_in(record);
+        let seen = match is_believed {
+            true => {
+                Seen { revoked: is_lost || record.status == KeyStatus::Revoked, ..Seen::of(record) }
+            }
+            false => seen,
+        };
+        let (mut hot, profile) = match believed {
             Some(profile) => (self.hot(stored, key), profile),
             None => Self::denied(id, key, seen),
         };
+        if is_lost {
+            hot.flags |= Hot::REVOKED;
+        }
+        if is_believed {
+            self.feed.known.is_lost(id, is_lost);
+        }
         let before = earlier.filter(|earlier| *earlier != key);
         let counted = before.and_then(|before| {
             let (_, slot) = self.mirror.find(before).filter(|_| self.is_of(id, before))?;
@@ -372,7 +404,8 @@ impl Inner {
         let mut unknown = StoredKey::unknown();
         id.as_str().clone_into(&mut unknown.record.id);
         (unknown.record.version, unknown.record.created_at) = (seen.version, seen.created_at);
-        let hot = Hot { key, flags: Hot::DAMAGED, ..Hot::default() };
+        let revoked = if seen.revoked { Hot::REVOKED } else { 0 };
+        let hot = Hot { key, flags: Hot::DAMAGED | revoked, ..Hot::default() };
         (hot, Profile::new(&unknown).unwrap_or_else(|_| Profile::empty()))
     }
 
@@ -415,11 +448,19 @@ impl ApiKeys {
         self.inner.sync(self.inner.clock.monotonic(), true).map(drop)
     }
 
+    /// The ids of keys that this process has seen revoked and whose row in the store is not: it was
+    /// put back, or the server that took over never had the revocation. They stay refused here, and
+    /// other processes may accept them: revoke them again. At most 65,536, in their order.
+    #[must_use]
+    pub fn lost_revocations(&self) -> Vec<String> {
+        self.inner.feed.known.lost()
+    }
+
     /// Takes over a change of our own that the store has accepted.
     pub(super) fn take_over(&self, loaded: Loaded) {
         let own = self.inner.own();
         if let Ok(mut writer) = self.inner.writer(&own) {
-            self.inner.follow(&mut writer, loaded, false);
+            self.inner.follow(&mut writer, loaded, Since::Followed);
         }
     }
 }

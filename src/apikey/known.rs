@@ -10,10 +10,11 @@
 
 use super::apikeys::Inner;
 use super::format::KeyId;
-use super::mirror::Places;
+use super::hot::Hot;
+use super::mirror::{Places, Slot};
 use crate::base::process::brief;
-use crate::store::KeyRecord;
-use std::collections::{HashMap, HashSet, VecDeque};
+use crate::store::{KeyRecord, KeyStatus};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Mutex;
 
 /// How many keys that are gone are remembered, apart from as many as there are keys.
@@ -25,19 +26,45 @@ pub(super) const SPARE: usize = 65_536;
 pub(super) struct Seen {
     pub(super) created_at: u64,
     pub(super) version: u64,
+    /// Which is for good: a row of this key that is not revoked lacks it.
+    pub(super) revoked: bool,
 }
 
 impl Seen {
     /// Nothing was seen.
-    pub(super) const NOTHING: Self = Self { created_at: 0, version: 0 };
+    pub(super) const NOTHING: Self = Self { created_at: 0, version: 0, revoked: false };
 
-    pub(super) const fn of(record: &KeyRecord) -> Self {
-        Self { created_at: record.created_at, version: record.version }
+    pub(super) fn of(record: &KeyRecord) -> Self {
+        let revoked = record.status == KeyStatus::Revoked;
+        Self { created_at: record.created_at, version: record.version, revoked }
+    }
+
+    /// What is in the mirror.
+    pub(super) fn of_slot(slot: &Slot) -> Option<Self> {
+        let (hot, _) = slot.read()?;
+        Some(Self { revoked: hot.has(Hot::REVOKED), ..slot.whole_profile()?.seen() })
+    }
+
+    /// Both were seen.
+    pub(super) fn and(self, other: Self) -> Self {
+        let last = self.max(other);
+        let is_revoked = |seen: Self| seen.revoked && seen.created_at == last.created_at;
+        Self { revoked: is_revoked(self) || is_revoked(other), ..last }
     }
 
     /// Whether the record is of before.
     pub(super) fn is_after(self, record: &KeyRecord) -> bool {
-        Self::of(record) < self
+        (record.created_at, record.version) < (self.created_at, self.version)
+    }
+
+    /// Whether the record lacks the revocation that was seen.
+    pub(super) fn is_lost_in(self, record: &KeyRecord) -> bool {
+        self.revoked && self.created_at == record.created_at && record.status != KeyStatus::Revoked
+    }
+
+    /// What holds of it on another server, which may not have had all of the changes.
+    pub(super) fn elsewhere(self) -> Self {
+        if self.revoked { Self { version: 0, ..self } } else { Self::NOTHING }
     }
 }
 
@@ -55,6 +82,10 @@ struct Table {
     order: VecDeque<u128>,
     /// The store's history, as of the last load; 0 as long as it has none.
     history: u64,
+    /// The server that keeps the store, as of the last load; 0 as long as there is only one.
+    server: u64,
+    /// Keys that were seen revoked, and whose row is not.
+    lost: BTreeSet<String>,
 }
 
 /// By what an imported key is found, and what was seen of it.
@@ -77,17 +108,41 @@ impl Known {
         history != 0 && known != 0 && history != known
     }
 
+    /// Whether another server keeps the store than at the last load.
+    pub(super) fn is_elsewhere(&self, server: u64) -> bool {
+        let known = brief(&self.0).server;
+        known != 0 && server != known
+    }
+
     /// The mirror has been loaded.
-    pub(super) fn follow(&self, history: u64) {
+    pub(super) fn follow(&self, history: u64, server: u64) {
+        let mut table = brief(&self.0);
         if history != 0 {
-            brief(&self.0).history = history;
+            table.history = history;
         }
+        table.server = server;
+    }
+
+    /// Notes whether the key's row lacks a revocation that was seen.
+    pub(super) fn is_lost(&self, id: KeyId, is_lost: bool) {
+        let mut table = brief(&self.0);
+        if !is_lost {
+            table.lost.remove(id.as_str());
+        } else if table.lost.len() < SPARE {
+            table.lost.insert(id.as_str().to_owned());
+        }
+    }
+
+    /// The ids of the keys that were seen revoked, and whose row is not.
+    pub(super) fn lost(&self) -> Vec<String> {
+        brief(&self.0).lost.iter().cloned().collect()
     }
 
     /// Forgets the keys that are gone: the store was restored.
     pub(super) fn forget_gone(&self) {
         let mut table = brief(&self.0);
         table.gone = HashMap::new();
+        table.lost = BTreeSet::new();
         table.order = VecDeque::new();
     }
 
@@ -122,8 +177,7 @@ impl Table {
             return;
         }
         match self.gone.insert(id, seen) {
-            Some(before) if before > seen => drop(self.gone.insert(id, before)),
-            Some(_) => {}
+            Some(before) => drop(self.gone.insert(id, seen.and(before))),
             None => self.order.push_back(id),
         }
         while self.order.len() > most {
@@ -143,11 +197,11 @@ impl Inner {
             (table.foreign.get(&id).copied(), table.gone.get(&id).copied())
         };
         let gone = gone.unwrap_or(Seen::NOTHING);
-        let own = || Some(self.mirror.find(id)?.1.whole_profile()?.seen());
+        let own = || Seen::of_slot(self.mirror.find(id)?.1);
         match foreign {
-            Some(foreign) => (Some(foreign.key), foreign.seen.max(gone)),
+            Some(foreign) => (Some(foreign.key), foreign.seen.and(gone)),
             None => match own() {
-                Some(seen) => (Some(id), seen.max(gone)),
+                Some(seen) => (Some(id), seen.and(gone)),
                 None => (None, gone),
             },
         }
@@ -166,6 +220,7 @@ impl Inner {
         let (key, seen) = self.known_as(id);
         self.feed.known.is_gone(id.to_u128(), seen, SPARE + places.most());
         self.feed.count_foreign();
+        self.feed.known.is_lost(id, false);
         let key = key?;
         self.remove_own(places, id, key);
         Some(key)
@@ -192,9 +247,12 @@ impl Inner {
             if hot.key == 0 || keys.contains(&hot.key) {
                 continue;
             }
-            let Some(profile) = slot.whole_profile() else { continue };
+            let (Some(profile), Some(seen)) = (slot.whole_profile(), Seen::of_slot(slot)) else {
+                continue;
+            };
             if let Some(id) = KeyId::from_text(profile.id()) {
-                self.feed.known.is_gone(id.to_u128(), profile.seen(), most);
+                self.feed.known.is_gone(id.to_u128(), seen, most);
+                self.feed.known.is_lost(id, false);
             }
         }
         self.feed.known.retain(keys, most);

@@ -270,9 +270,9 @@ impl Profile {
         self.card.number(3)
     }
 
-    /// The change that made the key as it is.
+    /// The change that made the key as it is; whether it is revoked, the other half says.
     pub(crate) fn seen(&self) -> Seen {
-        Seen { created_at: self.card.number(0), version: self.version() }
+        Seen { created_at: self.card.number(0), version: self.version(), revoked: false }
     }
 
     /// Whether all of `wanted` are among the key's scopes.

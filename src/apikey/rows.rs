@@ -2,12 +2,18 @@
 //! than what this process has seen of the key. Whatever changes a key begins with [`Inner::row`].
 
 use super::apikeys::Inner;
+use super::feed::Since;
 use super::format::KeyId;
 use super::known::Seen;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pepper::Checked;
 use crate::store::{KeyRecord, Loaded, StoredKey};
 
+const LOST: Error = Error::new(
+    ErrorKind::StoreCorrupt,
+    "This API key was seen revoked, and its row in the store is not: it was put back, or the server that took over never had \
+     the revocation. Revoke it again.",
+);
 const OLDER: Error = Error::new(
     ErrorKind::StoreCorrupt,
     "The row of this API key is older than one that was seen before: it was put back. Restore the \
@@ -22,12 +28,23 @@ impl Inner {
     /// `StoreCorrupt`: it was altered from outside, or put back. `WrongPepper`: its seal's pepper
     /// is not here. Those of [`crate::store::Backend`].
     pub(super) fn row(&self, id: &str) -> Result<Option<Checked<StoredKey>>> {
+        self.row_that(id, false)
+    }
+
+    /// As [`Self::row`], to revoke the key: also where a revocation that was seen is lost.
+    pub(super) fn row_to_revoke(&self, id: &str) -> Result<Option<Checked<StoredKey>>> {
+        self.row_that(id, true)
+    }
+
+    fn row_that(&self, id: &str, may_be_lost: bool) -> Result<Option<Checked<StoredKey>>> {
         let seen = self.seen_of(id);
         let Some(row) = self.store.api_key(id)? else { return Ok(None) };
-        if let Err(error) = self.believe(&row, seen) {
+        if let Err(error) = self.believe(&row, seen)
+            && !(may_be_lost && error == LOST)
+        {
             let own = self.own();
             if let Ok(mut writer) = self.writer(&own) {
-                self.follow(&mut writer, Loaded::Key(Box::new(row)), false);
+                self.follow(&mut writer, Loaded::Key(Box::new(row)), Since::Followed);
             }
             return Err(error);
         }
@@ -49,7 +66,8 @@ impl Inner {
     pub(super) fn shown_of(&self, found: Loaded) -> Option<KeyRecord> {
         match found {
             Loaded::Key(row) => {
-                let is_older = self.seen_of(&row.record.id).is_after(&row.record);
+                let seen = self.seen_of(&row.record.id);
+                let is_older = seen.is_after(&row.record) || seen.is_lost_in(&row.record);
                 if is_older {
                     // Or it has changed since it was read: then it is read again.
                     match self.shown(&row.record.id) {
@@ -68,7 +86,11 @@ impl Inner {
 
     fn believe(&self, row: &StoredKey, seen: Seen) -> Result<()> {
         self.peppers.check_row(row)?;
-        if seen.is_after(&row.record) { Err(OLDER) } else { Ok(()) }
+        match (seen.is_lost_in(&row.record), seen.is_after(&row.record)) {
+            (true, _) => Err(LOST),
+            (_, true) => Err(OLDER),
+            _ => Ok(()),
+        }
     }
 
     /// What is known of the key. To be asked before the store is, which then knows no less.

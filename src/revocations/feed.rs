@@ -7,12 +7,14 @@ use super::latest::{Latest, Look};
 use super::table::{Entry, Table};
 use crate::base::clock::{Clock as _, SystemClock};
 use crate::base::follow::{Freshness, Looks};
-use crate::base::process::Own;
+use crate::base::process::{Own, brief};
 use crate::base::reach::beyond_memory;
 use crate::error::{ErrorKind, Result};
 use crate::store::{CLOSED, Revocation, RevocationKind};
 use foldhash::quality::RandomState;
+use std::collections::HashSet;
 use std::hash::{BuildHasher as _, Hasher as _};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// The entries that are asked for at a time.
@@ -45,6 +47,8 @@ pub(super) struct Feed {
     /// Tokens that were issued before this time may be among those that were forgotten.
     horizon: AtomicU64,
     looks: Own<Looks<Followed>>,
+    /// What was followed, is not over, and was not there when all was read again.
+    lost: Mutex<HashSet<u64>>,
 }
 
 /// What the last look at the store has told.
@@ -77,6 +81,7 @@ impl Feed {
             newest: AtomicU64::new(0),
             horizon: AtomicU64::new(0),
             looks: Own::new(),
+            lost: Mutex::default(),
         }
     }
 
@@ -96,6 +101,11 @@ impl Feed {
 
     pub(super) fn bytes(&self) -> usize {
         self.names.bytes() + self.befores.bytes()
+    }
+
+    /// How much of what is known the store lacked when all of it was read again, and lacks still.
+    pub(super) fn lost(&self) -> usize {
+        brief(&self.lost).len()
     }
 
     #[inline]
@@ -170,6 +180,12 @@ impl Feed {
 
     fn follow_locked(&self, entries: &[Revocation], numbers: &[u64]) {
         let mut kinds = 0;
+        if self.lost() > 0 {
+            let mut lost = brief(&self.lost);
+            for entry in entries {
+                lost.remove(&self.hash(entry.kind, &entry.issuer, &entry.value));
+            }
+        }
         for (at, entry) in entries.iter().enumerate() {
             let hash = self.hash(entry.kind, &entry.issuer, &entry.value);
             let issued_before = self.issued_before(entry);
@@ -265,7 +281,7 @@ impl Inner {
         if followed.stamp != Some(stamp) {
             // Before the entries: what is forgotten in between is behind the next horizon.
             feed.horizon.fetch_max(self.store.revocation_horizon()?, Ordering::Relaxed);
-            self.follow_feed()?;
+            self.follow_feed(seconds)?;
             followed.stamp = Some(stamp);
         }
         feed.fresh.heard(now);
@@ -277,9 +293,10 @@ impl Inner {
         Ok(())
     }
 
-    fn follow_feed(&self) -> Result<()> {
+    fn follow_feed(&self, now: u64) -> Result<()> {
         let feed = &self.feed;
         let mut begun_anew = false;
+        let mut there = HashSet::new();
         loop {
             let changes = self.store.revocations(feed.seq.load(Ordering::Relaxed), BATCH)?;
             if changes.reload {
@@ -290,6 +307,10 @@ impl Inner {
                 feed.followed_at.store(0, Ordering::Relaxed);
                 continue;
             }
+            if begun_anew {
+                let hash = |entry: &Revocation| feed.hash(entry.kind, &entry.issuer, &entry.value);
+                there.extend(changes.entries.iter().map(hash));
+            }
             if changes.more {
                 feed.names.reserve(changes.entries.len());
             }
@@ -298,9 +319,23 @@ impl Inner {
             feed.number.store(changes.number, Ordering::Release);
             feed.seq.store(changes.seq, Ordering::Relaxed);
             if !changes.more {
+                if begun_anew {
+                    self.note_what_is_lost(&there, now);
+                }
                 return Ok(());
             }
         }
+    }
+
+    /// Notes what is known, is not over, and is not there any more: it stays refused here.
+    fn note_what_is_lost(&self, there: &HashSet<u64>, now: u64) {
+        let feed = &self.feed;
+        let names = feed.names.hashes(&|hash, name| name.time > now && !there.contains(&hash));
+        let kept_for = self.kept_for();
+        let is_over = |before: u64| before.saturating_add(kept_for) <= now;
+        let befores =
+            feed.befores.hashes(&|hash, one| !is_over(one.time) && !there.contains(&hash));
+        *brief(&feed.lost) = names.into_iter().chain(befores).collect();
     }
 
     pub(super) fn purge(&self, now: u64) -> Result<u64> {
@@ -323,6 +358,7 @@ impl Inner {
         }
         feed.names.retain(&|until| until > now);
         feed.befores.retain(&|before| !is_over(before));
+        brief(&feed.lost).retain(|hash| feed.names.has(*hash) || feed.befores.has(*hash));
         self.store.purge_revocations(now, feed.horizon())
     }
 }

@@ -400,6 +400,14 @@ impl Revocations {
         self.len() == 0
     }
 
+    /// How many revocations this process knows that its store lacked when it was last read as a
+    /// whole, and lacks still: it was put back, or the server that took over never had them. They
+    /// hold here, and other processes may not know them: revoke again.
+    #[must_use]
+    pub fn lost(&self) -> usize {
+        self.0.feed.lost()
+    }
+
     /// The bytes that the entries take in memory.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {

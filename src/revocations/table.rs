@@ -127,6 +127,15 @@ impl Table {
             .max()
     }
 
+    /// The hashes that are there and that `keep` wants, with what is known of them.
+    pub(super) fn hashes(&self, keep: &dyn Fn(u64, Entry) -> bool) -> Vec<u64> {
+        let slots = self.slots.load();
+        let entries = slots.entries().map(|(hash, (time, other))| {
+            (hash, Entry { time: u64::from(time), other: u64::from(other) })
+        });
+        entries.filter(|(hash, entry)| keep(*hash, *entry)).map(|(hash, _)| hash).collect()
+    }
+
     /// Forgets the entries whose time `keep` does not want. Only for the one writer.
     pub(super) fn retain(&self, keep: &dyn Fn(u64) -> bool) {
         let _inside = enter();

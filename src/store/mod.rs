@@ -110,6 +110,14 @@ pub trait Backend: Send + Sync {
         Ok(0)
     }
 
+    /// A number that is another one after another server has taken over from the one that was
+    /// followed, as of the last answer of [`Backend::history`]: what the new one says is believed,
+    /// also where it is older, but that nothing that was seen revoked is valid again. 0 if there is
+    /// only one.
+    fn server(&self) -> u64 {
+        0
+    }
+
     /// A number that is another one whenever anything in the store may have changed since: cheap;
     /// each follower keeps the one it saw last, and takes it before it reads.
     ///

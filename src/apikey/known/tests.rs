@@ -12,7 +12,7 @@ fn sizes(known: &Known) -> [usize; 3] {
 }
 
 fn seen(version: u64) -> Seen {
-    Seen { created_at: 7, version }
+    Seen { created_at: 7, version, revoked: false }
 }
 
 #[test]
