@@ -17,7 +17,7 @@ use crate::base::process::{Own, OwnLock, brief};
 use crate::base::ticker::Ticker;
 use crate::error::{Error, Result};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ pub(super) struct Heard {
     stamp: AtomicU64,
     /// When it was asked, in nanoseconds of the monotonic clock; 0 if it never has answered.
     at: AtomicU64,
+    /// Whether the thread runs, so that what was heard is not only what was asked.
+    goes_on: AtomicBool,
     /// Why it was not heard the last time.
     failed: Mutex<Option<Error>>,
     /// Versions of key rings, as of a stamp.
@@ -91,14 +93,12 @@ impl Ear {
     /// The stamp, from memory once the thread has heard something.
     pub(super) fn stamp(&self) -> Result<u64> {
         let heard = self.own();
-        match heard.stamp() {
-            Some(known) => known,
-            None => {
-                let stamp = self.ask()?;
-                self.start(&heard);
-                Ok(stamp)
-            }
+        if let Some(known) = heard.stamp().filter(|_| heard.goes_on.load(Ordering::Acquire)) {
+            return known;
         }
+        let stamp = self.ask()?;
+        self.start(&heard);
+        Ok(stamp)
     }
 
     /// The stamp, asked of the server.
@@ -142,6 +142,7 @@ impl Ear {
                 };
                 *thread = Ticker::start(PAUSE, move || listener.tick());
             }
+            heard.goes_on.store(thread.is_some(), Ordering::Release);
         });
     }
 
