@@ -43,6 +43,8 @@ pub(super) struct Parts {
     pub(super) application: String,
     /// Where notifications are awaited, if not there as well.
     pub(super) feed: Option<PostgresUrl>,
+    /// A change is only acknowledged once a standby has applied it.
+    pub(super) replicated: bool,
     /// Said in the URL.
     attributes: Option<&'static str>,
 }
@@ -132,6 +134,7 @@ impl PostgresUrl {
             connect_ms: 3000,
             application: "gatekey".to_owned(),
             feed: None,
+            replicated: false,
             attributes: None,
         };
         let (mut host_list, mut port_list) = (None, None);
@@ -172,6 +175,13 @@ impl PostgresUrl {
                 }
                 "application_name" => return Err(argument(APPLICATION)),
                 "feed_url" if may_have_feed => parts.feed = Some(Self::read(&value, false)?),
+                "durability" if may_have_feed => {
+                    parts.replicated = match value.as_str() {
+                        "local" => false,
+                        "replica" => true,
+                        _ => return Err(argument(DURABILITY)),
+                    };
+                }
                 "options" => return Err(argument(OPTIONS)),
                 _ => return Err(argument(UNKNOWN)),
             }
@@ -244,6 +254,9 @@ impl Parts {
         }
         if self.application != "gatekey" {
             pairs.push(("application_name", self.application.clone()));
+        }
+        if self.replicated {
+            pairs.push(("durability", "replica".to_owned()));
         }
         pairs.extend(self.feed.iter().map(|feed| ("feed_url", feed.to_string())));
         for (at, (name, value)) in pairs.iter().enumerate() {
@@ -379,11 +392,12 @@ const ATTRIBUTES: &str =
     "`target_session_attrs` is read-write or primary: a store is never read from a standby.";
 const TIMEOUT: &str = "`connect_timeout` is 1 to 60 seconds.";
 const APPLICATION: &str = "`application_name` is at most 63 characters of ASCII.";
+const DURABILITY: &str = "`durability` is local (the default), or replica: a change is acknowledged once a standby has applied it.";
 const OPTIONS: &str = "`options` is not taken: gatekey sets what its statements need by itself. Settings of a role are made with ALTER \
      ROLE.";
 const TWICE: &str = "The URL of PostgreSQL says the same thing twice; say it once.";
 const UNKNOWN: &str = "A parameter of the URL is not known: host, port, user, password, dbname, passfile, schema, sslmode, sslrootcert, \
-     target_session_attrs, connect_timeout, application_name, feed_url.";
+     target_session_attrs, connect_timeout, application_name, durability, feed_url.";
 
 const fn argument(message: &'static str) -> Error {
     Error::new(ErrorKind::InvalidArgument, message)
@@ -405,7 +419,7 @@ mod tests {
             "postgresql://app@[::1]:5432/auth?sslmode=danger-plain-text",
             "postgresql://app@/auth?host=%2Frun%2Fpg&port=5433&sslmode=disable",
             "postgresql://app@h:5432/a?sslrootcert=%2Fca.pem&passfile=%2Fp&target_session_attrs=primary\
-             &connect_timeout=9&application_name=shop&feed_url=postgresql%3A%2F%2Fapp%40h%3A5433%2Fa",
+             &connect_timeout=9&application_name=shop&durability=replica&feed_url=postgresql%3A%2F%2Fapp%40h%3A5433%2Fa",
         ] {
             let url = parse(text).unwrap();
             assert_eq!(url.to_string(), text);
@@ -465,6 +479,11 @@ mod tests {
             ("postgresql://app@h/a?sslmode=require", SSLMODE),
             ("postgresql://app@h/a?sslmode=prefer", SSLMODE),
             ("postgresql://app@h/a?target_session_attrs=any", ATTRIBUTES),
+            ("postgresql://app@h/a?durability=remote_apply", DURABILITY),
+            (
+                "postgresql://app@h/a?feed_url=postgresql%3A%2F%2Fapp%40h%2Fa%3Fdurability%3Dreplica",
+                UNKNOWN,
+            ),
             ("postgresql://app@h/a?options=-csearch_path%3Devil", OPTIONS),
             ("postgresql://app@h/a?connect_timeout=0", TIMEOUT),
             ("postgresql://app@h/a?sslcert=x", UNKNOWN),

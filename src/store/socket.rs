@@ -137,6 +137,12 @@ impl Socket {
         Ok(())
     }
 
+    /// Whether it speaks TLS.
+    #[cfg(feature = "postgres")]
+    pub(super) const fn is_secure(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// Reads so much and no more, before there is any TLS.
     #[cfg(feature = "postgres")]
     pub(super) fn receive_exactly(&self, out: &mut [u8], patience: Duration) -> IoResult<()> {

@@ -169,20 +169,24 @@ fn log_in(
             Message::AuthenticationGss
             | Message::AuthenticationSspi
             | Message::AuthenticationKerberosV5 => return Err(NO_SCRAM.into()),
-            Message::ErrorResponse(body) => return Err(refusal(&Fault::code(&body)).into()),
+            Message::ErrorResponse(body) => {
+                return Err(refusal(&Fault::code(&body), wire.is_secure()).into());
+            }
             _ => return Err(Fault::Garbled),
         }
     }
     wire.be_patient(left());
+    let is_secure = wire.is_secure();
     wire.greet().map_err(|fault| match fault {
-        Fault::Refused(code) => refusal(&code).into(),
+        Fault::Refused(code) => refusal(&code, is_secure).into(),
         other => other,
     })
 }
 
 /// What the server says instead of letting us in, as what to do.
-fn refusal(code: &[u8; 5]) -> Error {
+fn refusal(code: &[u8; 5], is_secure: bool) -> Error {
     match code {
+        b"28000" if !is_secure => PERHAPS_TLS,
         b"28P01" | b"28000" => BAD_LOGIN,
         b"3D000" => NO_DATABASE,
         b"53300" => CROWDED,
@@ -261,6 +265,8 @@ unavailable! {
     OPEN_PASSFILE = "Others may read the file of `passfile`; chmod 600 it.";
     NOT_IN_PASSFILE = "The file of `passfile` has no line for this host, port, database and user.";
     BAD_LOGIN = "PostgreSQL does not let this user in: the password is wrong, or pg_hba.conf has no line for it; its log says which.";
+    PERHAPS_TLS = "PostgreSQL does not let this user in without TLS, or not at all: pg_hba.conf has no line for it. Write \
+     sslmode=verify-full in the URL if it wants TLS; its log says what it wants.";
     NO_DATABASE = "PostgreSQL has no database of the name in the URL; make one, or see the name.";
     NO_RIGHT = "PostgreSQL does not let this user connect to the database: GRANT CONNECT on it.";
     CROWDED = "PostgreSQL has no connection left; raise max_connections, or put a pool between. Each process uses three.";

@@ -81,7 +81,7 @@ pub(super) fn server(transaction: &mut Transaction<'_>) -> Result<Server, Fault>
 
 fn read_server(row: &Row) -> Result<Server, Fault> {
     if row.get("recovering")? {
-        return Err(STANDBY.into());
+        return Err(Fault::Elsewhere(STANDBY));
     }
     let segment: String = row.get("segment")?;
     let timeline = segment.get(..8).and_then(|digits| u32::from_str_radix(digits, 16).ok());
@@ -160,6 +160,15 @@ impl Seen {
         brief(&self.0).epoch
     }
 
+    /// A number of the server that was followed last; 0 before that.
+    pub(super) fn server(&self) -> u64 {
+        brief(&self.0).at.map_or(0, |at| {
+            let mut text = at.server.system.to_be_bytes().to_vec();
+            text.extend(at.server.timeline.to_be_bytes());
+            number_of(&sha256(&text))
+        })
+    }
+
     /// Whether it has been promoted since its system was last seen.
     pub(super) fn is_promoted(&self, server: Server) -> bool {
         let known = brief(&self.0);
@@ -170,7 +179,9 @@ impl Seen {
     pub(super) fn check_server(&self, server: Server) -> Result<(), Fault> {
         let mut known = brief(&self.0);
         match known.highest.iter_mut().find(|known| known.system == server.system) {
-            Some(known) if known.timeline > server.timeline => return Err(OVERTAKEN.into()),
+            Some(known) if known.timeline > server.timeline => {
+                return Err(Fault::Elsewhere(OVERTAKEN));
+            }
             Some(known) => known.timeline = server.timeline,
             None => known.highest.push(server),
         }

@@ -51,6 +51,7 @@ impl PostgresStore {
     /// `InvalidConfiguration`: the file of `sslrootcert` holds no certificate.
     pub fn open(url: &PostgresUrl) -> Result<Self> {
         let store = Self::new(url);
+        store.pool.check_durability()?;
         store.pool.prepare()?;
         Ok(store)
     }
@@ -61,7 +62,20 @@ impl PostgresStore {
     /// As [`Self::open`]. `StoreUnavailable`: its tables are not there, or of an older version.
     pub fn open_there(url: &PostgresUrl) -> Result<Self> {
         let store = Self::new(url);
+        store.pool.check_durability()?;
         if store.pool.is_prepared()? { Ok(store) } else { Err(NOT_THERE) }
+    }
+
+    /// Whether changes are as durable as the URL says, as of about a second ago: with
+    /// `durability=replica`, that PostgreSQL waits for a standby.
+    ///
+    /// # Errors
+    /// `StoreUnavailable`: it does not, and no change is accepted until it does; or it is silent.
+    pub fn check_durability(&self) -> Result<()> {
+        if self.pool.is_replicated() {
+            self.ear.stamp()?;
+        }
+        self.pool.durability()
     }
 
     fn new(url: &PostgresUrl) -> Self {
@@ -118,6 +132,10 @@ impl Backend for PostgresStore {
             let (standing, _) = self.pool.seen.follow(transaction)?;
             Ok(feed::number_of(&standing.id))
         })
+    }
+
+    fn server(&self) -> u64 {
+        self.pool.seen.server()
     }
 
     fn stamp(&self) -> Result<u64> {
@@ -177,7 +195,7 @@ fn content<'a>(kind: &'a str, words: impl IntoIterator<Item = &'a str>) -> Vec<u
 #[cold]
 fn fault(fault: Fault) -> Error {
     let code = match fault {
-        Fault::Ours(error) => return error,
+        Fault::Ours(error) | Fault::Elsewhere(error) => return error,
         Fault::Lost => return LOST,
         Fault::Silent => return connect::SILENT,
         Fault::Garbled => return GARBLED,

@@ -4,7 +4,7 @@
 
 use super::connect::connect;
 use super::feed::Seen;
-use super::transaction::{Access, Transaction};
+use super::transaction::{Access, NO_STANDBY, Transaction};
 use super::wire::{Fault, Wire};
 use super::{fault, feed, schema};
 use crate::base::clock::{Clock as _, SystemClock};
@@ -37,6 +37,8 @@ pub(super) struct Pool {
     told: AtomicU64,
     is_due: AtomicBool,
     pub(super) seen: Seen,
+    /// The server has said that it waits for no standby, although it is to.
+    unprotected: AtomicBool,
 }
 
 /// A connection, or why there is none.
@@ -57,6 +59,7 @@ impl Pool {
             told: AtomicU64::new(0),
             is_due: AtomicBool::new(false),
             seen: Seen::default(),
+            unprotected: AtomicBool::new(false),
         }
     }
 
@@ -114,8 +117,9 @@ impl Pool {
                 };
                 wire.roll_back();
                 let again = match &error {
-                    // It was lost while no one looked: the server was restarted, say.
-                    Fault::Lost => was_open && !is_committing && tries == 1,
+                    // It was lost while no one looked: the server was restarted, say, or another
+                    // one has taken over.
+                    Fault::Lost | Fault::Elsewhere(_) => was_open && !is_committing && tries == 1,
                     Fault::Refused(code) => matches!(code, b"40001" | b"40P01") && tries < TRIES,
                     _ => false,
                 };
@@ -125,7 +129,11 @@ impl Pool {
                 if again {
                     continue;
                 }
-                return Err(if is_committing && error.ends() { UNKNOWN } else { fault(error) });
+                return Err(match is_committing && error.ends() {
+                    true if self.is_replicated() => PERHAPS_HERE,
+                    true => UNKNOWN,
+                    false => fault(error),
+                });
             }
         })
     }
@@ -156,7 +164,25 @@ impl Pool {
 
     /// A transaction on this connection.
     pub(super) fn begin<'a>(&'a self, wire: &'a mut Wire, access: Access) -> Transaction<'a> {
-        Transaction::begin(wire, &self.prefix, access)
+        Transaction::begin(wire, &self.prefix, access, self.is_replicated(), &self.unprotected)
+    }
+
+    /// Whether a change is only acknowledged once a standby has it.
+    pub(super) fn is_replicated(&self) -> bool {
+        self.url.parts().replicated
+    }
+
+    /// Asks whether the server waits for a standby, if it is to.
+    pub(super) fn check_durability(&self) -> Result<()> {
+        if self.is_replicated() {
+            self.read(Access::Read, |transaction| transaction.flush().map(drop))?;
+        }
+        self.durability()
+    }
+
+    /// What the last transaction has seen of that.
+    pub(super) fn durability(&self) -> Result<()> {
+        if self.unprotected.load(Ordering::Acquire) { Err(NO_STANDBY) } else { Ok(()) }
     }
 
     fn connect(&self) -> Result<Wire> {
@@ -173,7 +199,7 @@ impl Pool {
     fn connect_by(&self, url: &PostgresUrl) -> Result<Wire, Fault> {
         let hosts = &url.parts().hosts;
         let mut best: Option<(feed::Server, Wire)> = None;
-        let mut last = None;
+        let (mut last, mut is_elsewhere) = (None, false);
         for host in hosts {
             match self.try_host(url, host) {
                 // A standby that took over since: there is no need to wait for the one before.
@@ -193,11 +219,15 @@ impl Pool {
                         other.end();
                     }
                 }
-                Err(error) => last = Some(error),
+                Err(error) => {
+                    is_elsewhere |= matches!(error, Fault::Elsewhere(_));
+                    last = Some(error);
+                }
             }
         }
         match (best, last) {
             (Some((_, wire)), _) => Ok(wire),
+            (None, _) if is_elsewhere && hosts.len() > 1 => Err(Fault::Elsewhere(NO_PRIMARY)),
             (None, Some(error)) => Err(error),
             (None, None) => Err(ErrorKind::Internal.into()),
         }
@@ -314,7 +344,17 @@ impl Slot {
     }
 }
 
+const NO_PRIMARY: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "None of the URL's hosts is PostgreSQL's primary: they are standbys, or were overtaken by one that this process has seen, or do \
+     not answer. Start the primary, or promote a standby.",
+);
 const UNKNOWN: Error = Error::new(
     ErrorKind::StoreUnavailable,
     "PostgreSQL was lost while it committed a change, which it may or may not have made: look, or do it again.",
+);
+const PERHAPS_HERE: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "No standby has confirmed a change in time (durability=replica): it may be made on this PostgreSQL alone, and be lost with it. \
+     See pg_stat_replication; then look, or do it again.",
 );

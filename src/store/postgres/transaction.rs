@@ -6,7 +6,23 @@
 
 use super::values::{Row, Value};
 use super::wire::{Answers, Fault, Wire};
+use crate::error::{Error, ErrorKind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+/// The standbys that a commit waits for.
+const STANDBYS: &str = "pg_catalog.current_setting('synchronous_standby_names') AS standbys";
+
+pub(super) const NO_STANDBY: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "The URL says durability=replica, and PostgreSQL waits for no standby: name one in its synchronous_standby_names, or leave \
+     durability out.",
+);
+const NOT_REPLICATED: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "The change is committed on this PostgreSQL, and no standby has confirmed it (durability=replica): it holds, and is lost if the \
+     server is. See pg_stat_replication; then do it again.",
+);
 
 /// What a transaction is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,13 +62,33 @@ pub(super) struct Transaction<'a> {
     /// Statements that are still to be sent.
     queued: usize,
     committing: bool,
+    /// A change is only acknowledged once a standby has applied it.
+    replicated: bool,
+    /// Where it is noted that the server waits for no standby.
+    unprotected: &'a AtomicBool,
 }
 
 impl<'a> Transaction<'a> {
-    pub(super) fn begin(wire: &'a mut Wire, prefix: &'a str, access: Access) -> Self {
+    pub(super) fn begin(
+        wire: &'a mut Wire,
+        prefix: &'a str,
+        access: Access,
+        replicated: bool,
+        unprotected: &'a AtomicBool,
+    ) -> Self {
         let (_, patience) = access.limits();
         wire.be_patient(Duration::from_millis(patience));
-        Self { wire, prefix, access, begun: false, queued: 0, committing: false }
+        let (begun, queued, committing) = (false, 0, false);
+        Self { wire, prefix, access, begun, queued, committing, replicated, unprotected }
+    }
+
+    /// The setting of `synchronous_commit`.
+    const fn durable(&self) -> &'static str {
+        match self.access {
+            Access::Count => "off",
+            Access::Write | Access::Migrate if self.replicated => "remote_apply",
+            _ => "on",
+        }
     }
 
     /// Whether it was asked to commit, so that it may have.
@@ -110,7 +146,7 @@ impl<'a> Transaction<'a> {
         } else {
             "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
         };
-        let durable = if self.access == Access::Count { "off" } else { "on" };
+        let durable = self.durable();
         let statement = self.access.limits().0;
         let settings = format!(
             "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true) AS path, \
@@ -119,7 +155,8 @@ impl<'a> Transaction<'a> {
              pg_catalog.set_config('synchronous_commit', '{durable}', true) AS durable, \
              pg_catalog.set_config('statement_timeout', '{statement}', true), \
              pg_catalog.set_config('lock_timeout', '2000', true), \
-             pg_catalog.set_config('idle_in_transaction_session_timeout', '5000', true)"
+             pg_catalog.set_config('idle_in_transaction_session_timeout', '5000', true), \
+             {STANDBYS}"
         );
         self.wire.queue(begin, &[])?;
         self.wire.queue(&settings, &[])?;
@@ -134,28 +171,58 @@ impl<'a> Transaction<'a> {
         self.queued = 0;
         if !self.begun {
             self.begun = true;
+            let settings = answers.rows.get(1).and_then(|rows| rows.first());
             let is_set = || {
-                let row = answers.rows.get(1)?.first()?;
+                let row = settings?;
                 let path: String = row.get("path").ok()?;
                 let strings: String = row.get("strings").ok()?;
                 let encoding: String = row.get("encoding").ok()?;
-                Some(path == "pg_catalog, pg_temp" && strings == "on" && encoding == "UTF8")
+                let durable: String = row.get("durable").ok()?;
+                let is_set = path == "pg_catalog, pg_temp" && strings == "on" && encoding == "UTF8";
+                Some(is_set && durable == self.durable())
             };
             if is_set() != Some(true) {
                 return Err(Fault::Garbled);
+            }
+            if self.replicated {
+                self.check_standbys(settings)?;
             }
         }
         Ok(answers)
     }
 
+    /// Whether the server waits for a standby, as it says now: what is changed needs that.
+    fn check_standbys(&self, said: Option<&Row>) -> Result<(), Fault> {
+        let standbys: String = said.ok_or(Fault::Garbled)?.get("standbys")?;
+        let has_none = standbys.trim().is_empty();
+        self.unprotected.store(has_none, Ordering::Release);
+        let changes = matches!(self.access, Access::Write | Access::Migrate);
+        if has_none && changes { Err(NO_STANDBY.into()) } else { Ok(()) }
+    }
+
     /// Commits; the answers to what was put off until then.
     pub(super) fn commit(&mut self) -> Result<Vec<Vec<Row>>, Fault> {
-        self.later("COMMIT", &[])?;
+        let at = self.later("COMMIT", &[])?;
+        let is_replicated = self.durable() == "remote_apply";
+        if is_replicated {
+            // Whether it still waited for a standby then.
+            self.later(&format!("SELECT {STANDBYS}"), &[])?;
+            self.wire.take_warned();
+        }
         self.committing = true;
-        let answers = self.flush()?;
+        let answers = self.flush();
+        // PostgreSQL only warns when it has stopped waiting for the standby, and commits.
+        if is_replicated && self.wire.take_warned() {
+            return Err(NOT_REPLICATED.into());
+        }
+        let answers = answers?;
         // A transaction that has failed says ROLLBACK.
-        if answers.tags.last().is_none_or(|tag| tag != "COMMIT") {
+        if answers.tags.get(at).is_none_or(|tag| tag != "COMMIT") {
             return Err(Fault::Garbled);
+        }
+        if is_replicated {
+            let said = answers.rows.get(at + 1).and_then(|rows| rows.first());
+            self.check_standbys(said).map_err(|_| NOT_REPLICATED)?;
         }
         Ok(answers.rows)
     }

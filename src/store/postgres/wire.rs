@@ -12,7 +12,7 @@ use crate::store::socket::Socket;
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::IsNull;
-use postgres_protocol::message::backend::{ErrorResponseBody, Header, Message};
+use postgres_protocol::message::backend::{ErrorResponseBody, Header, Message, NoticeResponseBody};
 use postgres_protocol::message::frontend;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +29,8 @@ pub(super) enum Fault {
     Lost,
     /// The server said nothing for longer than it may.
     Silent,
+    /// It is not the server that takes changes: another one of the list may be.
+    Elsewhere(Error),
     /// What came is not PostgreSQL's protocol, or not what was asked for.
     Garbled,
     /// The value of this column cannot be read.
@@ -63,7 +65,7 @@ impl From<std::io::Error> for Fault {
 impl Fault {
     /// Whether the connection is of no use any more.
     pub(super) const fn ends(&self) -> bool {
-        matches!(self, Self::Lost | Self::Silent | Self::Garbled)
+        matches!(self, Self::Lost | Self::Silent | Self::Garbled | Self::Elsewhere(_))
     }
 
     /// The code of an error.
@@ -92,6 +94,17 @@ impl Fault {
     }
 }
 
+/// Whether a notice is a warning, in the form that no language changes (`V`).
+fn is_warning(body: &NoticeResponseBody) -> bool {
+    let mut fields = body.fields();
+    while let Ok(Some(field)) = fields.next() {
+        if field.type_() == b'V' {
+            return field.value_bytes() == b"WARNING";
+        }
+    }
+    false
+}
+
 /// A connection that is ready for statements.
 pub(super) struct Wire {
     socket: Socket,
@@ -105,6 +118,8 @@ pub(super) struct Wire {
     status: u8,
     broken: bool,
     notified: bool,
+    /// The server has warned of something since this was last asked.
+    warned: bool,
     /// The server reports another encoding than UTF-8.
     other_encoding: bool,
 }
@@ -137,6 +152,7 @@ impl Wire {
             status: b'I',
             broken: false,
             notified: false,
+            warned: false,
             other_encoding: false,
         }
     }
@@ -156,8 +172,17 @@ impl Wire {
         std::mem::replace(&mut self.notified, false)
     }
 
+    /// Whether it was warned of something since this was last asked.
+    pub(super) const fn take_warned(&mut self) -> bool {
+        std::mem::replace(&mut self.warned, false)
+    }
+
     pub(super) const fn output(&mut self) -> &mut BytesMut {
         &mut self.output
+    }
+
+    pub(super) const fn is_secure(&self) -> bool {
+        self.socket.is_secure()
     }
 
     /// Sends what was written.
@@ -199,7 +224,7 @@ impl Wire {
                 return Err(self.breaks(Fault::Garbled));
             }
             match Message::parse(&mut self.input).map_err(|_| self.breaks(Fault::Garbled))? {
-                Some(Message::NoticeResponse(_)) => {}
+                Some(Message::NoticeResponse(body)) => self.warned |= is_warning(&body),
                 Some(Message::NotificationResponse(_)) => self.notified = true,
                 Some(Message::ParameterStatus(body)) => {
                     if body.name().is_ok_and(|name| name.ends_with("_encoding"))
