@@ -62,7 +62,7 @@ def shell(name: str, text: str, **environment: str) -> Lane:
     return Lane(name, ["bash", "-euo", "pipefail", "-c", text], environment=environment)
 
 
-def rust(words: str) -> list[Lane]:
+def rust(words: str, everything: bool) -> list[Lane]:
     """Give a lane for each test program of the workspace, which Cargo builds and names."""
     command = [CARGO, "test", "--no-run", *words.split(), "--message-format=json", "--quiet"]
     built = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
@@ -81,6 +81,12 @@ def rust(words: str) -> list[Lane]:
             lane = shell(f"rust {name}", runner.format(shlex.quote(program)))
             lane.folder = folder
             lanes.append(lane)
+            if name == "it" and everything:
+                older = shell(
+                    "rust it-postgres15", f"{runner} postgres".format(shlex.quote(program))
+                )
+                older.folder, older.environment = folder, {"GATEKEY_POSTGRES": "15"}
+                lanes.append(older)
     return lanes
 
 
@@ -175,7 +181,7 @@ def lanes(everything: bool, words: str) -> list[Lane]:
         shell("ffi format", "tests/ffi/format.sh"),
         shell("notices", f"{PYTHON} mk/notices.py --check"),
     ]
-    every = [*rust(words), *ffi(everything), *python(), *small]
+    every = [*rust(words, everything), *ffi(everything), *python(), *small]
     return [*every, *as_shipped()] if everything else every
 
 

@@ -240,8 +240,9 @@ fn memory_conforms() {
 #[cfg(all(unix, feature = "postgres"))]
 #[test]
 fn postgres_conforms() {
-    let Some(server) = crate::postgres::Server::shared("postgres_conforms") else { return };
-    conforms(&server.store());
+    for place in crate::postgres::Place::each("postgres_conforms") {
+        conforms(&place.store());
+    }
 }
 
 #[cfg(feature = "sqlite")]

@@ -8,21 +8,21 @@ use gatekey::store::{
 use gatekey::{ApiKeys, ErrorKind, Peppers, Secret};
 use std::sync::Arc;
 
-fn revocation(value: &str) -> Revocation {
+pub(super) fn revocation(value: &str) -> Revocation {
     let kind = RevocationKind::Session;
     let (issuer, value) = (String::new(), value.to_owned());
     Revocation { kind, issuer, value, before: 0, until: 4_000_000_000, at: 1 }
 }
 
-fn revoke(store: &PostgresStore, value: &str) {
+pub(super) fn revoke(store: &PostgresStore, value: &str) {
     store.write_revocations(&[revocation(value)]).unwrap();
 }
 
-fn keys(store: &Arc<PostgresStore>) -> ApiKeys {
+pub(super) fn keys(store: &Arc<PostgresStore>) -> ApiKeys {
     keys_that(store, ApiKeyOptions::new())
 }
 
-fn keys_that(store: &Arc<PostgresStore>, options: ApiKeyOptions) -> ApiKeys {
+pub(super) fn keys_that(store: &Arc<PostgresStore>, options: ApiKeyOptions) -> ApiKeys {
     let peppers = Peppers::new(&[(1, Secret::new(vec![7; 32]))]).unwrap();
     ApiKeys::open(Arc::clone(store) as Arc<dyn Database>, peppers, options).unwrap()
 }

@@ -1,15 +1,19 @@
 //! What is PostgreSQL's own: the chain of changes, servers that stop, are copied or fall silent, names
 //! that others plant, rights. That it keeps the promises of every store is in the suites of those.
 
+mod certificates;
 mod changes;
+mod durability;
+mod failover;
 mod hostile;
 mod names;
+mod relay;
 pub(crate) mod server;
 
 use gatekey::ErrorKind;
 use std::time::{Duration, Instant};
 
-pub(crate) use server::{Server, open};
+pub(crate) use server::{Place, Server, open};
 
 /// Waits until it is so, for a minute at most.
 #[track_caller]

@@ -1,7 +1,7 @@
 //! Names, URLs, rights and settings: what others plant or set changes nothing, and each refusal says
 //! what to do and never a password.
 
-use super::{Server, open, refused};
+use super::{Place, Server, open, refused};
 use gatekey::apikey::{ApiKeyOptions, KeySpec};
 use gatekey::open::StoreOptions;
 use gatekey::store::{ApiKeyStore as _, RevocationStore as _, SessionStore as _};
@@ -79,10 +79,14 @@ fn refusals_say_what_to_do() {
 /// Each name that a statement could find elsewhere is planted where it would be found first.
 #[test]
 fn planted_names_are_not_found() {
-    let Some(server) = Server::shared("planted_names_are_not_found") else { return };
-    let url = server.url();
-    drop(open(&url));
-    let (own, evil) = (schema(&url), format!("{}_evil", schema(&url)));
+    for place in Place::each("planted_names_are_not_found") {
+        planted(place.server, &place.url());
+    }
+}
+
+fn planted(server: &Server, url: &str) {
+    drop(open(url));
+    let (own, evil) = (schema(url), format!("{}_evil", schema(url)));
     server.sql(&format!("CREATE ROLE {evil} LOGIN PASSWORD 'Zx9!kQ@7'"));
     server.sql(&format!("GRANT ALL ON SCHEMA {own} TO {evil}"));
     server.sql(&format!("GRANT ALL ON ALL TABLES IN SCHEMA {own} TO {evil}"));

@@ -66,9 +66,9 @@ fn the_order_decides_and_not_the_clock() {
 #[cfg(all(unix, feature = "postgres"))]
 #[test]
 fn the_order_decides_in_postgres_too() {
-    let test = "the_order_decides_in_postgres_too";
-    let Some(server) = crate::postgres::Server::shared(test) else { return };
-    order_decides(&|| Arc::new(server.store()));
+    for place in crate::postgres::Place::each("the_order_decides_in_postgres_too") {
+        order_decides(&|| Arc::new(place.store()));
+    }
 }
 
 #[cfg(feature = "sqlite")]

@@ -309,7 +309,8 @@ proptest! {
 
     #[test]
     fn in_postgres(steps in prop::collection::vec((step(), any::<bool>()), 1..30)) {
-        let Some(server) = crate::postgres::Server::shared("in_postgres") else { return Ok(()) };
-        holds(Arc::new(server.store()), &steps)?;
+        for place in crate::postgres::Place::each("in_postgres") {
+            holds(Arc::new(place.store()), &steps)?;
+        }
     }
 }

@@ -77,9 +77,9 @@ fn no_row_revives_what_has_ended_in_memory() {
 #[cfg(all(unix, feature = "postgres"))]
 #[test]
 fn no_row_revives_what_has_ended_in_postgres() {
-    let test = "no_row_revives_what_has_ended_in_postgres";
-    let Some(server) = crate::postgres::Server::shared(test) else { return };
-    no_row_revives_what_has_ended(&|_| Arc::new(server.store()));
+    for place in crate::postgres::Place::each("no_row_revives_what_has_ended_in_postgres") {
+        no_row_revives_what_has_ended(&|_| Arc::new(place.store()));
+    }
 }
 
 /// What SECURITY.md says is not noticed.

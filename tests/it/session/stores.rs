@@ -286,10 +286,9 @@ fn the_memory_store_conforms() {
 #[cfg(all(unix, feature = "postgres"))]
 #[test]
 fn the_postgres_store_conforms() {
-    let Some(server) = crate::postgres::Server::shared("the_postgres_store_conforms") else {
-        return;
-    };
-    conforms(&|| Box::new(server.store()));
+    for place in crate::postgres::Place::each("the_postgres_store_conforms") {
+        conforms(&|| Box::new(place.store()));
+    }
 }
 
 #[test]
