@@ -234,12 +234,10 @@ class Postgres:
         need("openssl is missing", "openssl")
         folder = self.folder / f"tls-{kind}"
         folder.mkdir()
-        authority = certify(folder, "authority", "/CN=An authority", "CA:TRUE")
-        if kind == "unknown":
-            certify(folder, "other", "/CN=Another authority", "CA:TRUE")
-        subject, names, days = CERTIFICATES[kind]
-        signer = "other" if kind == "unknown" else "authority"
-        certify(folder, "server", subject, "CA:FALSE", names=names, signer=signer, days=days)
+        authority = certify(folder, "authority", "/CN=An authority")
+        certify(folder, "other", "/CN=Another authority")
+        subject, names = CERTIFICATES[kind]
+        certify(folder, "server", subject, names, "other" if kind == "unknown" else "authority")
         for suffix in ("pem", "key"):
             self.write(f"server.{suffix}", (folder / f"server.{suffix}").read_text())
         self.write(
@@ -273,63 +271,60 @@ class Postgres:
         self.stop()
 
 
-# What each certificate is called, names beside that, and for how many days it is good.
+# What each certificate is called, and names beside that.
 CERTIFICATES = {
-    "right": ("/CN=db", "DNS:localhost,IP:127.0.0.1", 2),
-    "wrong": ("/CN=localhost", "DNS:other.example.test,IP:127.0.0.9", 2),
-    "cn": ("/CN=localhost", "", 2),
-    "expired": ("/CN=db", "DNS:localhost,IP:127.0.0.1", -1),
-    "unknown": ("/CN=db", "DNS:localhost,IP:127.0.0.1", 2),
+    "right": ("/CN=db", "DNS:localhost,IP:127.0.0.1"),
+    "wrong": ("/CN=localhost", "DNS:other.example.test,IP:127.0.0.9"),
+    "cn": ("/CN=localhost", ""),
+    "expired": ("/CN=db", "DNS:localhost,IP:127.0.0.1"),
+    "unknown": ("/CN=db", "DNS:localhost,IP:127.0.0.1"),
 }
+AUTHORITY = """
+[req]
+distinguished_name = name
+[ca]
+default_ca = own
+[own]
+database = index.txt
+new_certs_dir = .
+rand_serial = yes
+unique_subject = no
+default_md = sha256
+policy = name
+x509_extensions = extensions
+[name]
+commonName = supplied
+[extensions]
+basicConstraints = critical,CA:{}
+"""
 
 
-def certify(
-    folder: Path,
-    name: str,
-    subject: str,
-    basic: str,
-    *,
-    names: str = "",
-    signer: str = "",
-    days: int = 2,
-) -> Path:
+def certify(folder: Path, name: str, subject: str, names: str = "", signer: str = "") -> Path:
     """Make a key and its certificate, signed by itself or another; the file of the certificate."""
-    lines = [
-        "[req]",
-        "distinguished_name = dn",
-        "[dn]",
-        "[own]",
-        f"basicConstraints = critical,{basic}",
-    ]
+    options = AUTHORITY.format("FALSE" if signer else "TRUE")
     if names:
-        lines.append(f"subjectAltName = {names}")
-    options = folder / f"{name}.cnf"
-    options.write_text("\n".join(lines) + "\n")
-    request, certificate, key = (folder / f"{name}.{suffix}" for suffix in ("csr", "pem", "key"))
+        options += f"subjectAltName = {names}\n"
+    (folder / "openssl.cnf").write_text(options)
+    (folder / "index.txt").touch()
     new = ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    commands = [[*new, "-keyout", key, "-out", request, "-subj", subject, "-config", options]]
-    by = ["-signkey", key]
-    if signer:
-        by = [
-            "-CA",
-            folder / f"{signer}.pem",
-            "-CAkey",
-            folder / f"{signer}.key",
-            "-CAcreateserial",
-        ]
-    extensions = ["-extfile", options, "-extensions", "own", "-days", days]
-    commands.append(["x509", "-req", "-in", request, "-out", certificate, *by, *extensions])
-    for words in commands:
+    new += ["-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", subject]
+    by = ["-cert", f"{signer}.pem", "-keyfile", f"{signer}.key"]
+    by = by if signer else ["-selfsign", "-keyfile", f"{name}.key"]
+    ends = "20240101000000Z" if folder.name == "tls-expired" and signer else "20490101000000Z"
+    sign = ["ca", "-batch", "-notext", "-in", f"{name}.csr", "-out", f"{name}.pem", *by]
+    sign += ["-startdate", "20230101000000Z", "-enddate", ends]
+    for words in (new, sign):
         done = subprocess.run(  # noqa: S603
-            ["openssl", *map(str, words)],  # noqa: S607
+            ["openssl", *words, "-config", "openssl.cnf"],  # noqa: S607
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            cwd=folder,
             check=False,
         )
         if done.returncode:
             raise RuntimeError(done.stdout)
-    return certificate
+    return folder / f"{name}.pem"
 
 
 class Bouncer:
