@@ -140,3 +140,18 @@ fn a_promise_that_is_not_kept_is_said() {
     refused(outcome, ErrorKind::StoreUnavailable, "committed on this PostgreSQL");
     server.obey("standby thaw");
 }
+
+/// Two take changes, and one of them was overtaken: it says so to nobody, and acknowledges nothing.
+#[test]
+fn the_old_primary_acknowledges_nothing() {
+    let Some(server) = Server::own("the_old_primary_acknowledges_nothing") else { return };
+    let standby = server.standby();
+    wait_for_standbys(&server, "*");
+    let store = open(&replicated(&server.url_of("gatekey")));
+    revoke(&store, "a");
+    server.obey("standby promote");
+    let late = store.write_revocations(&[revocation("late")]);
+    refused(late, ErrorKind::StoreUnavailable, "No standby has confirmed");
+    let new = open(&url_at(&[standby], "gatekey"));
+    assert_eq!(new.revocations(0, 10).unwrap().entries.len(), 1);
+}
