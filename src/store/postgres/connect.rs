@@ -154,6 +154,9 @@ fn log_in(
             }
             Message::AuthenticationSaslContinue(body) if !proved => {
                 let scram = scram.as_mut().ok_or(Fault::Garbled)?;
+                if !asks_for_fair_work(body.data()) {
+                    return Err(UNFAIR_WORK.into());
+                }
                 scram.update(body.data()).map_err(|_| Fault::Garbled)?;
                 frontend::sasl_response(scram.message(), wire.output())?;
                 wire.send()?;
@@ -181,6 +184,14 @@ fn log_in(
         Fault::Refused(code) => refusal(&code, is_secure).into(),
         other => other,
     })
+}
+
+/// Whether a server that has proved nothing yet asks for neither so few rounds of the hash that the
+/// proof would give the password away (RFC 7677, section 4), nor so many that they never end.
+fn asks_for_fair_work(message: &[u8]) -> bool {
+    let rounds = message.split(|byte| *byte == b',').find_map(|part| part.strip_prefix(b"i="));
+    let rounds = rounds.and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u32>().ok());
+    rounds.is_some_and(|rounds| (4096..=1_000_000).contains(&rounds))
 }
 
 /// What the server says instead of letting us in, as what to do.
@@ -260,6 +271,8 @@ unavailable! {
     NOT_HERE = "sslmode=disable is for a Unix socket and this machine's own addresses, and the host is elsewhere; leave it out.";
     NO_SCRAM = "PostgreSQL asks for a password in clear text or MD5, or for something else than SCRAM, and gets nothing. Set \
      password_encryption and pg_hba.conf to scram-sha-256.";
+    UNFAIR_WORK = "PostgreSQL asks for fewer rounds of SCRAM than 4096, or for more than 1,000,000; set scram_iterations there, and the \
+     password again.";
     NO_PASSWORD = "PostgreSQL asks for a password: put it into PGPASSWORD, a passfile=FILE of the URL, or the URL.";
     NO_PASSFILE = "The file of `passfile` cannot be read; give the path of a file of lines host:port:database:user:password.";
     OPEN_PASSFILE = "Others may read the file of `passfile`; chmod 600 it.";
@@ -284,6 +297,21 @@ mod tests {
     fn messages_are_short() {
         for error in SENTENCES {
             assert!(error.message().len() <= Error::MAX_MESSAGE, "{error}");
+        }
+    }
+
+    #[test]
+    fn rounds_of_scram() {
+        for (said, is_fair) in [
+            ("r=a,s=b,i=4096", true),
+            ("r=a,s=b,i=1000000", true),
+            ("r=a,s=b,i=4095", false),
+            ("r=a,s=b,i=1000001", false),
+            ("r=a,s=b,i=4294967296", false),
+            ("r=a,s=b,i=-4096", false),
+            ("r=a,s=b", false),
+        ] {
+            assert_eq!(asks_for_fair_work(said.as_bytes()), is_fair, "{said}");
         }
     }
 

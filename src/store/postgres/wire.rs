@@ -19,6 +19,8 @@ use std::time::Duration;
 
 /// The longest message of a server: a row has a few KiB.
 const LONGEST: i32 = 64 << 20;
+/// The longest one before the log-in.
+const LONGEST_OF_A_STRANGER: i32 = 64 << 10;
 
 /// Why something failed.
 #[derive(Debug)]
@@ -117,6 +119,8 @@ pub(super) struct Wire {
     /// Whether the server is in a transaction, as it said last: `I`, `T` or `E`.
     status: u8,
     broken: bool,
+    /// The longest message that is taken now.
+    longest: i32,
     notified: bool,
     /// The server has warned of something since this was last asked.
     warned: bool,
@@ -151,6 +155,7 @@ impl Wire {
             queued: 0,
             status: b'I',
             broken: false,
+            longest: LONGEST_OF_A_STRANGER,
             notified: false,
             warned: false,
             other_encoding: false,
@@ -220,7 +225,7 @@ impl Wire {
     fn message(&mut self) -> Result<Option<Message>, Fault> {
         loop {
             let header = Header::parse(&self.input).map_err(|_| self.breaks(Fault::Garbled))?;
-            if header.is_some_and(|header| header.len() > LONGEST) {
+            if header.is_some_and(|header| header.len() > self.longest) {
                 return Err(self.breaks(Fault::Garbled));
             }
             match Message::parse(&mut self.input).map_err(|_| self.breaks(Fault::Garbled))? {
@@ -371,6 +376,7 @@ impl Wire {
                 Message::BackendKeyData(_) => {}
                 Message::ReadyForQuery(body) => {
                     self.status = body.status();
+                    self.longest = LONGEST;
                     return Ok(());
                 }
                 Message::ErrorResponse(body) => {

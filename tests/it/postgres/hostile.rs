@@ -65,6 +65,8 @@ fn a_server_that_knows_no_password_is_not_believed() {
     // It lets the client in without having proved anything, or with a proof that is none.
     for answers in [
         vec![&sasl[..], &ok],
+        vec![&sasl, &message(b'R', b"\0\0\0\x0br=,s=AAAA,i=1")],
+        vec![&sasl, &message(b'R', b"\0\0\0\x0br=,s=AAAA,i=4294967295")],
         vec![&sasl, &message(b'R', b"\0\0\0\x0cv=AAAA")],
         vec![&sasl, &message(b'R', b"\0\0\0\x0br=other,s=AAAA,i=4096")],
     ] {
@@ -95,6 +97,8 @@ fn what_is_no_postgres_is_said_to_be_none() {
     for (answer, words) in [
         (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "protocol"),
         (b"R\x7f\xff\xff\xff\0\0\0\0", "protocol"),
+        // Longer than anything before the log-in.
+        (b"S\0\x01\0\x01\0\0\0\0", "protocol"),
         (b"R\0\0\0\x08", "does not answer"),
     ] {
         let (opened, _) = said_to(PLAIN, &[answer]);
