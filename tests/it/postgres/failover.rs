@@ -204,8 +204,10 @@ fn a_standby_that_lags_is_not_read() {
     let node = keys(&Arc::new(open(&url)));
     let key = create(&node);
     pair.server.wait_for_standby();
-    pair.server.obey("standby sql ALTER SYSTEM SET recovery_min_apply_delay = '1h'");
-    pair.server.obey("standby sql SELECT pg_reload_conf()");
+    // As `recovery_min_apply_delay` would have it, from one moment on.
+    pair.server.obey("standby sql SELECT pg_wal_replay_pause()");
+    let state = "standby sql SELECT pg_get_wal_replay_pause_state()";
+    wait_for("the lag", || pair.server.obey(state) == "paused");
     node.revoke(&key.record.id, "").unwrap();
     let sql = format!("standby sql SELECT status FROM gatekey.key WHERE id = '{}'", key.record.id);
     for _ in 0..3 {
