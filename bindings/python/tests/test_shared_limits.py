@@ -99,7 +99,7 @@ def test_eight_processes_share_one_limit(server: Valkey, tmp_path: Path) -> None
             secret = store.api_keys().create(owner="acme", rate=f"{QUOTA}/366d").secret
             words = [sys.executable, "-c", CHILD, url, limits(server), secret]
             pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-            children = [
+            children: list[Any] = [
                 subprocess.Popen(words, text=True, **pipes)  # noqa: S603
                 for _ in range(PROCESSES)
             ]
