@@ -3155,6 +3155,23 @@ void gk_store_options_strict(gk_store_options *options, bool strict);
 void gk_store_options_max_stale(gk_store_options *options, uint64_t seconds);
 
 /**
+ * Where the rates of API keys and the limits of guards over this store are counted together with
+ * other machines: a Valkey or a Redis of version 7 or later. Unless set, each machine, or each
+ * process where a store has no file, counts for itself.
+ *
+ * A decision that counts asks the server then, for 5 ms at most; while it does not answer, each
+ * process admits its part of each limit (docs/many-machines.md). gk_store_open reports a URL that
+ * is none; it asks the server nothing.
+ *
+ * @param options The options.
+ * @param url redis://127.0.0.1:6379, rediss://user:password@host:6379 with TLS, or
+ * unix:/path/of/socket; valkey:// and valkeys:// are the same. It may end in ?name=, ca_file=,
+ * password_file=, joined by &. Copied, and wiped with the options.
+ * @param url_len Its length in bytes.
+ */
+void gk_store_options_limits(gk_store_options *options, const char *url, size_t url_len);
+
+/**
  * Opens a store, and makes it if it is not there.
  *
  * @param url memory:, sqlite:///relative/path, sqlite:////absolute/path, or a path, which is a
@@ -3284,6 +3301,20 @@ gk_store *gk_store_clone(const gk_store *store);
  * @return GK_STATUS_OK; the 6000s, and it is closed nevertheless.
  */
 GK_NODISCARD gk_status gk_store_close(const gk_store *store, gk_error *err);
+
+/**
+ * Gives what this process knows of the server in gk_store_options_limits, as JSON: `server`,
+ * `connected`, `sharers` (how many processes count there, as last seen), `asked`, `alone` (how
+ * many of the questions this process has decided alone), `troubles` (how often there was which)
+ * and `last` (a sentence, or null). Asks nothing; gk_api_keys_check_limits asks the server.
+ *
+ * @param store The store.
+ * @param json Receives it, to be freed with gk_buf_free; {NULL, 0} if there is no such server, or
+ * the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_store_limits_state(const gk_store *store, gk_buf *json, gk_error *err);
 
 /**
  * Frees a handle to a store; what it handed out is not affected.
@@ -3475,16 +3506,18 @@ void gk_api_key_options_strict(gk_api_key_options *options, bool strict);
 void gk_api_key_options_max_stale(gk_api_key_options *options, uint64_t seconds);
 
 /**
- * Where the rates of keys are counted. Unless set, in the file `<store>.limits` beside a SQLite
- * store: the processes of one machine that count in one place share each key's limit, over
- * restarts; each machine has limits of its own. gk_api_keys_check_limits says whether that holds.
+ * Where the rates of keys are counted. Unless set, where gk_store_options_limits says, or else in
+ * the file `<store>.limits` beside a SQLite store: the processes of one machine that count in one
+ * place share each key's limit, over restarts; each machine has limits of its own then.
+ * gk_api_keys_check_limits says whether that holds.
  *
  * A folder that cannot be used is refused by gk_api_keys_open.
  *
  * @param options The options.
  * @param folder A folder, which is made if it is not there, and must belong to the process's user;
- * copied. Each SQLite store has a file of its own in it. NULL with a length of 0: each process
- * counts for itself, and a restart forgets.
+ * copied. Each SQLite store has a file of its own in it. Or the URL of a server, as of
+ * gk_store_options_limits. NULL with a length of 0: each process counts for itself, and a restart
+ * forgets.
  * @param folder_len Its length in bytes.
  */
 void gk_api_key_options_limits(gk_api_key_options *options, const char *folder, size_t folder_len);
@@ -3623,7 +3656,8 @@ void gk_api_key_spec_revoked(gk_api_key_spec *spec);
 
 /**
  * How often the key may be used. The processes of one machine share the limit, over restarts (see
- * gk_api_key_options_limits); each machine has a limit of its own.
+ * gk_api_key_options_limits); each machine has a limit of its own, unless gk_store_options_limits
+ * names a server for all.
  *
  * @return As gk_api_key_spec_owner.
  *
@@ -8366,7 +8400,8 @@ void gk_guard_demand_builder_fresh(gk_guard_demand_builder *builder);
 void gk_guard_demand_builder_cost(gk_guard_demand_builder *builder, uint32_t units);
 
 /**
- * How often this may be done from one address; several calls, several limits. Demands whose limits
+ * How often this may be done from one address, counted by each process, or for all machines where
+ * gk_store_options_limits says; several calls, several limits. Demands whose limits
  * have one name count together, whatever the route. Taken when everything else has passed.
  *
  * @param builder The builder.
@@ -8651,6 +8686,17 @@ void gk_guard_builder_metadata_url(gk_guard_builder *builder, const char *url, s
 void gk_guard_builder_ipv6_prefix(gk_guard_builder *builder, uint8_t bits);
 
 /**
+ * Where the limits of demands are counted together with other machines: see
+ * gk_store_options_limits, which holds for a guard over what is in that store. Unless set in one
+ * of the two, each process counts for itself.
+ *
+ * @param builder The builder.
+ * @param url The server's URL; copied. gk_guard_builder_build reports one that is none.
+ * @param url_len Its length in bytes.
+ */
+void gk_guard_builder_limits(gk_guard_builder *builder, const char *url, size_t url_len);
+
+/**
  * Takes the time from a callback. Sessions and API keys have their own.
  *
  * @param builder The builder.
@@ -8867,6 +8913,18 @@ gk_status gk_guard_form_token(const gk_guard *guard,
  * @return GK_STATUS_OK.
  */
 GK_NODISCARD gk_status gk_guard_metadata(const gk_guard *guard, gk_buf *json, gk_error *err);
+
+/**
+ * Gives what this process knows of the server that the limits are counted in together with other
+ * machines: see gk_store_limits_state.
+ *
+ * @param guard The guard.
+ * @param json Receives it, to be freed with gk_buf_free; {NULL, 0} if there is no such server, or
+ * the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_guard_limits_state(const gk_guard *guard, gk_buf *json, gk_error *err);
 
 /**
  * Gives the path that the metadata of the API are served at.

@@ -531,7 +531,8 @@ class ApiKeys:
         - `limits`: where the rates of keys are counted. Unless set, in the file `<path>.limits` beside the
           store; a folder, for stores of another kind or where the store's own cannot be written to; `False`:
           each process counts for itself. The processes of one machine that count in one place share each key's
-          limit, over restarts; each machine has limits of its own. See `check_limits`.
+          limit, over restarts; each machine has limits of its own. Or the URL of a server that all machines count
+          in, as of `Store.open`. See `check_limits`.
         - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970. Processes that
           share limits must agree about it.
         """
@@ -555,7 +556,7 @@ class ApiKeys:
 
         `expires_in`: seconds from now, or a timedelta; or `expires_at`: seconds since 1970, or an aware datetime, to come.
         `rate`: how often it may be used, such as `100/60s`. The processes of one machine share the limit, over
-        restarts (see `open`); each machine has a limit of its own.
+        restarts (see `open`); each machine has a limit of its own, unless `limits` names a server for all.
         """
     def verify(
         self,
@@ -691,8 +692,8 @@ class ApiKeys:
         of them, and `pepper_report` names all.
         """
     def check_limits(self) -> None:
-        """Raises an error that says why, unless the rates of all keys are shared by the processes of this machine.
-        Where they are not, each process counts for itself, and no key is without its limit.
+        """Raises an error that says why, unless the rates of all keys are shared by the processes of this machine, or by
+        all machines where `limits` names a server, which is asked now. Where they are not, each process counts for itself, and no key is without its limit.
         """
     def flush(self) -> None:
         """Writes down now when keys were last used; otherwise that happens every 10 seconds."""
@@ -1212,6 +1213,11 @@ class Store:
         - `strict`: look for changes by other processes at every API key and token, not within 50 ms.
         - `max_stale`: seconds for which everything works from memory if the store is out of reach.
         - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970.
+        - `limits`: a Valkey, or a Redis of version 7 or later, in which the rates of API keys and the limits of guards over
+          this store are counted together with other machines: `redis://127.0.0.1:6379`, `rediss://user:password@host:6379`
+          with TLS, `unix:/path/of/socket`. Without it each machine counts for itself, or each process where the store
+          is no file. A decision that counts asks the server, for 5 ms at most; while it does not answer, each process admits
+          its part of each limit.
         - `create`: whether a store that is not there is made. False where another process keeps it, so that a wrong path
           is a StoreUnavailableError, and not an empty store.
         """
@@ -1252,7 +1258,11 @@ class Store:
         """What names the store."""
     @property
     def limits_state(self) -> dict[str, Any] | None:
-        """What this process knows"""
+        """What this process knows of the server of `limits`, as a dict; None without one. `server`, `connected`, `sharers`: how
+        many processes count there, as last seen; `asked`: how many questions there were; `alone`: how many of them this
+        process has decided alone; `troubles`: how often there was which; `last`: what went wrong last, or None. Asks
+        nothing: `ApiKeys.check_limits` does.
+        """
     def close(self) -> None:
         """Writes down what is pending, lets go of files, and ends everything that was handed out: each call of it raises
         `UsageError` from now on and changes nothing. A second call does nothing.
