@@ -36,7 +36,7 @@ impl Store {
     #[pyo3(signature = (*_given, **_named))]
     fn new(
         _given: &Bound<'_, pyo3::types::PyTuple>,
-        _named: Option<&Bound<'_, pyo3::types::PyDict>>,
+        _named: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         Err(PyTypeError::new_err("a Store is made by Store.open(url)"))
     }

@@ -29,12 +29,19 @@ QUOTA = 2000
 PROCESSES = 8
 
 CHILD = """
-import sys
+import sys, time
 from gatekey import Store
+from gatekey.exceptions import StoreUnavailableError
 url, limits, secret = sys.argv[1:]
 store = Store.open(url, pepper=bytes(range(32)), limits=limits)
 keys = store.api_keys()
-keys.check_limits()
+deadline = time.monotonic() + 60
+while True:
+    try:
+        keys.check_limits()
+        break
+    except StoreUnavailableError:
+        assert time.monotonic() < deadline
 print("ready", flush=True)
 sys.stdin.readline()
 passed = refused = 0
@@ -223,7 +230,7 @@ def test_what_keys_say_goes_first(server: Valkey, tmp_path: Path) -> None:
         ("redis://:Zx9%21kQ@127.0.0.1:x", exceptions.UsageError, "redis://host:6379"),
         ("http://127.0.0.1", exceptions.UsageError, "redis://host:6379"),
         ("redis://127.0.0.1?nam=a", exceptions.UsageError, "name="),
-        ("redis://127.0.0.1?ca_file=/no", exceptions.ConfigurationError, "rediss://"),
+        ("redis://127.0.0.1?ca_file=/no", exceptions.ConfigurationError, "ca_file"),
     ],
 )
 def test_refusals(url: str, kind: type[Exception], said: str) -> None:

@@ -363,7 +363,7 @@ impl Lane {
     fn try_out(&self, link: Option<Box<Link>>, address: &Address) -> Result<Box<Link>, Trouble> {
         let works = |link: &mut Link| {
             link.noted = None;
-            self.exchange(link, address, &[], Instant::now() + FIRST)?;
+            self.exchange(link, address, &[], Instant::now() + CONNECT)?;
             if link.noted.is_some() { Ok(()) } else { Err(Trouble::Silent) }
         };
         if let Some(mut link) = link
