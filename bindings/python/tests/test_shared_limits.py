@@ -187,8 +187,19 @@ def test_guards_count_together(server: Valkey) -> None:
         def hello() -> str:
             return "hello"
 
+        @app.get("/warm")
+        @auth.public(limits={"warm": "100000/s"})
+        def warm() -> str:
+            return "warm"
+
         auth.install(app)
         client = app.test_client()
+
+        def is_connected(auth: Guard = auth, client: Any = client) -> bool:
+            assert client.get("/warm").status_code == 200
+            return auth.limits_state is None or auth.limits_state["connected"]
+
+        wait_for("the server", is_connected)
         statuses.append([client.get("/").status_code for _ in range(4)])
     assert guards[0].limits_state
     assert guards[2].limits_state is None
