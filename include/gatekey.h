@@ -3284,6 +3284,28 @@ gk_status gk_store_key_ring(const gk_store *store,
 bool gk_store_made_pepper_file(const gk_store *store);
 
 /**
+ * How it is with a store: for an end point such as /healthz. That it is out of reach is no error,
+ * but what the answer says. Waits for no other thread; for a server as long as for a connection to
+ * it, and while the store is followed not at all; for a program that holds a SQLite file 5 s.
+ *
+ * @param store The store.
+ * @param reachable Receives whether it answers, and is accepted as it is; may be NULL.
+ * @param health Receives a JSON object with `kind` (`memory`, `sqlite`, `folder`, `postgresql`),
+ * `reachable`, `heard_ago_ms` and `looked_ago_ms` (how many milliseconds ago this process last
+ * heard of the store, and what was handed out last looked for changes), `position` (the number of
+ * the last change), `version` (of the server, or of SQLite), `writable` and `error` (why it is not
+ * reachable, such as `store_unavailable`); what is not known is null. Nothing of it is secret. To
+ * be freed with gk_buf_free.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the store has been closed.
+ */
+GK_NODISCARD
+gk_status gk_store_health(const gk_store *store,
+                          bool *reachable,
+                          gk_buf *health,
+                          gk_error *err);
+
+/**
  * Shares a store.
  *
  * @param store The store; NULL is fine.

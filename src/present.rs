@@ -3,12 +3,13 @@
 use crate::apikey::{ImportReport, PepperUse};
 use crate::backup::{Acknowledged, BackupReport, RestoreReport};
 use crate::base::json::{self, Kind, ObjectWriter, array};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::keyring::RingKey;
 use crate::oauth::{DeviceCodes, Introspection, LogoutNotice, UserInfo};
 use crate::resource::Access;
 use crate::store::{
     AuditRecord, Credits, KeyRecord, LimitsState, Page, SessionEnd, SessionEvent, SessionRecord,
+    StoreHealth,
 };
 
 /// What can be written as JSON. Times are in seconds since the Unix epoch, or `null`.
@@ -118,6 +119,24 @@ impl ToJson for SessionRecord {
         out.number("ended_at", self.ended_at);
         out.optional("end", self.end.map(SessionEnd::name));
         out.bool("altered", self.altered);
+        out.end()
+    }
+}
+
+impl ToJson for StoreHealth {
+    fn to_json(&self) -> String {
+        let mut out = ObjectWriter::new();
+        out.text("kind", self.kind);
+        out.bool("reachable", self.reachable);
+        out.number("heard_ago_ms", self.heard_ago_ms);
+        out.number("looked_ago_ms", self.looked_ago_ms);
+        out.number("position", self.position);
+        out.optional("version", self.version.as_deref());
+        match self.writable {
+            Some(writable) => out.bool("writable", writable),
+            None => out.raw("writable", "null"),
+        }
+        out.optional("error", self.error.map(ErrorKind::code));
         out.end()
     }
 }

@@ -58,6 +58,14 @@ class store_options : public detail::handle<gk_store_options, gk_store_options_f
     }
 };
 
+/// How it is with a store.
+struct store_health {
+    /// Whether it answers, and is accepted as it is.
+    bool reachable = false;
+    /// All that is known, as JSON; see gk_store_health.
+    std::string json;
+};
+
 /// A store: API keys, sessions, revocations and key rings over one pool of connections, one pepper
 /// setting and one clock. What it hands out stays usable when the handle is destroyed. Closing the
 /// store ends it: each of its calls gives `status::invalid_argument` from then on. Safe to share
@@ -113,6 +121,15 @@ class store : public detail::handle<gk_store, gk_store_free> {
     [[nodiscard]] std::string limits_state() const {
         return detail::filled(
             [&](auto *out, auto *err) { return gk_store_limits_state(get(), out, err); });
+    }
+    /// How it is with the store, for an end point such as /healthz: gk_store_health. That it is out
+    /// of reach is no error.
+    [[nodiscard]] store_health health() const {
+        store_health found;
+        found.json = detail::text([&](auto *out, auto *err) {
+            return gk_store_health(get(), &found.reachable, out, err);
+        });
+        return found;
     }
     [[nodiscard]] store clone() const { return store(gk_store_clone(get())); }
     /// Writes down what is pending, and ends everything that was handed out. A second call does

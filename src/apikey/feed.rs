@@ -101,6 +101,10 @@ impl Feed {
     pub(super) fn stop(&self) {
         self.fresh.stop();
     }
+
+    pub(super) fn looked_ago(&self) -> Option<u64> {
+        self.fresh.heard_ago()
+    }
 }
 
 impl Inner {

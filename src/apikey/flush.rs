@@ -271,6 +271,10 @@ impl Follower for Inner {
         self.feed.stop();
         Ok(())
     }
+
+    fn looked_ago(&self) -> Option<u64> {
+        self.feed.looked_ago()
+    }
 }
 
 impl Drop for Inner {

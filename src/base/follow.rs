@@ -138,6 +138,12 @@ impl Freshness {
         self.heard(NEVER);
     }
 
+    /// How long ago the store was heard of, in nanoseconds; `None` if it never was.
+    pub(crate) fn heard_ago(&self) -> Option<u64> {
+        let heard = self.heard.load(Ordering::Acquire);
+        (heard < NEVER).then(|| age(heard, self.clock.monotonic()))
+    }
+
     /// Whether every question asks the store itself.
     pub(crate) const fn is_strict(&self) -> bool {
         self.strict

@@ -3,7 +3,7 @@
 use super::access::maybe;
 use super::apikey::gk_api_keys;
 use super::apikey_options::gk_api_key_options;
-use super::boundary::{create, given, guard, look, release, share, text};
+use super::boundary::{create, fill, given, guard, look, release, share, tell, text};
 use super::buf::gk_buf;
 use super::error::gk_error;
 use super::keyring::gk_key_ring;
@@ -15,9 +15,8 @@ use super::session_options::gk_session_options;
 use super::signer::gk_signer;
 use super::status::gk_status;
 use super::store_options::gk_store_options;
-use crate::Store;
 use crate::open::StoreOptions;
-use crate::present::ToJson as _;
+use crate::{Store, ToJson as _};
 use libc::c_char;
 
 /// A store: API keys, sessions, revocations and key rings. It owns one pool of connections, the
@@ -176,6 +175,36 @@ pub unsafe extern "C" fn gk_store_key_ring(
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_store_made_pepper_file(store: Option<&gk_store>) -> bool {
     look(false, || Some(store?.0.new_pepper_file().is_some()))
+}
+
+/// How it is with a store: for an end point such as /healthz. That it is out of reach is no error,
+/// but what the answer says. Waits for no other thread; for a server as long as for a connection to
+/// it, and while the store is followed not at all; for a program that holds a SQLite file 5 s.
+///
+/// @param store The store.
+/// @param reachable Receives whether it answers, and is accepted as it is; may be NULL.
+/// @param health Receives a JSON object with `kind` (`memory`, `sqlite`, `folder`, `postgresql`),
+/// `reachable`, `heard_ago_ms` and `looked_ago_ms` (how many milliseconds ago this process last
+/// heard of the store, and what was handed out last looked for changes), `position` (the number of
+/// the last change), `version` (of the server, or of SQLite), `writable` and `error` (why it is not
+/// reachable, such as `store_unavailable`); what is not known is null. Nothing of it is secret. To
+/// be freed with gk_buf_free.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the store has been closed.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_store_health(
+    store: Option<&gk_store>,
+    reachable: *mut bool,
+    health: *mut gk_buf,
+    err: *mut gk_error,
+) -> gk_status {
+    fill(health, err, || {
+        tell(reachable, false);
+        let found = given(store, "store")?.0.health()?;
+        tell(reachable, found.reachable);
+        Ok(found.to_json())
+    })
 }
 
 /// Shares a store.

@@ -341,6 +341,10 @@ impl Follower for Inner {
         self.fresh.stop();
         Ok(())
     }
+
+    fn looked_ago(&self) -> Option<u64> {
+        self.fresh.heard_ago()
+    }
 }
 
 impl Inner {

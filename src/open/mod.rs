@@ -2,6 +2,7 @@
 //! pool of connections: API keys, sessions, revocations and key rings. The short ways open one and
 //! take a single thing out.
 
+mod health;
 mod url;
 
 pub use url::StoreUrl;
@@ -168,6 +169,7 @@ struct Inner {
     follow: Follow,
     limits: Option<Arc<dyn SharedLimits>>,
     closed: AtomicBool,
+    last_heard: health::LastHeard,
     handed_out: Mutex<Vec<Weak<dyn Follower>>>,
 }
 
@@ -222,7 +224,7 @@ impl Store {
     }
 
     /// A store that was opened for what needs no pepper.
-    fn without_peppers(url: &StoreUrl, create: bool, follow: Follow) -> Result<Self> {
+    pub(crate) fn without_peppers(url: &StoreUrl, create: bool, follow: Follow) -> Result<Self> {
         Ok(Self(Arc::new(Inner {
             kept: open(url, create)?,
             url: url.to_string(),
@@ -233,6 +235,7 @@ impl Store {
             follow,
             limits: None,
             closed: AtomicBool::new(false),
+            last_heard: health::LastHeard::default(),
             handed_out: Mutex::default(),
         })))
     }
@@ -376,7 +379,7 @@ impl Store {
         written.and(closed)
     }
 
-    fn database(&self) -> Result<Arc<dyn Database>> {
+    pub(crate) fn database(&self) -> Result<Arc<dyn Database>> {
         match &self.0.kept {
             Kept::Database(database) => Ok(Arc::clone(database)),
             Kept::Folder(_) => Err(RINGS_ONLY),

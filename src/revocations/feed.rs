@@ -90,6 +90,10 @@ impl Feed {
         self.fresh.stop();
     }
 
+    pub(super) fn looked_ago(&self) -> Option<u64> {
+        self.fresh.heard_ago()
+    }
+
     /// Whether it was stopped.
     pub(super) fn is_over(&self) -> bool {
         self.fresh.is_over()

@@ -574,6 +574,10 @@ impl Follower for Inner {
         self.feed.stop();
         Ok(())
     }
+
+    fn looked_ago(&self) -> Option<u64> {
+        self.feed.looked_ago()
+    }
 }
 
 impl fmt::Debug for Revocations {

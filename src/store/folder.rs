@@ -10,6 +10,7 @@ mod mark;
 use self::mark::{FolderMark, LOST, OLDER, Versions};
 use super::Mark;
 use super::file_lock::FileLock;
+use super::health::StoreHealth;
 use super::keyring::{KeyRingStore, StoredRing};
 use super::private_file::{self, sync_folder, write_new};
 use crate::base::reach::beyond_memory;
@@ -104,6 +105,14 @@ impl RingFolder {
             }
         }
         Ok(rings)
+    }
+
+    /// How it is with the folder.
+    pub(crate) fn health(&self) -> StoreHealth {
+        let looked = self.mark.check(&|| self.rings()).and_then(|()| self.rings());
+        StoreHealth::of("folder").asked(looked, |health, rings| {
+            health.position = Some(rings.values().sum());
+        })
     }
 
     fn locked<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {

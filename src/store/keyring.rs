@@ -1,6 +1,6 @@
 //! What key rings are kept in: one blob each, replaced as a whole.
 
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use std::fmt;
 
 /// A key ring as it is kept.
@@ -58,6 +58,17 @@ pub trait KeyRingStore: Send + Sync {
     /// See [`KeyRingStore`]. `StoreConflict`: its version is not one above that of the ring that is
     /// there.
     fn put_key_ring(&self, ring: &StoredRing) -> Result<()>;
+
+    /// Puts a ring, as another store has it, in the place of the version `over`, or where there is
+    /// none (0).
+    ///
+    /// # Errors
+    /// See [`KeyRingStore`]. `StoreConflict`: there is another version, or one. `Unsupported`: this
+    /// store takes none in.
+    fn take_key_ring(&self, ring: &StoredRing, over: u64) -> Result<()> {
+        let _ = (ring, over);
+        Err(ErrorKind::Unsupported.into())
+    }
 
     /// The names of the rings, in order: what [`crate::ApiKeys::pepper_report`] counts and an
     /// acknowledged restore gives new keys. None unless the store can tell.

@@ -9,6 +9,7 @@
 mod apikey;
 mod file_lock;
 mod folder;
+mod health;
 mod keyring;
 mod limits;
 mod mark_place;
@@ -22,6 +23,7 @@ mod real_path;
 #[cfg(feature = "redis")]
 mod redis;
 mod revocation;
+mod server_facts;
 mod session;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod socket;
@@ -36,6 +38,7 @@ pub use apikey::{
 };
 pub(crate) use file_lock::FileLock;
 pub use folder::RingFolder;
+pub use health::StoreHealth;
 pub use keyring::{KeyRingStore, StoredRing};
 pub use limits::{Counted, Counter, Limits, LimitsState, SharedLimits};
 pub(crate) use limits::{Entry, LimitPlace, LimitTable, share, shared_limits};
@@ -47,7 +50,8 @@ pub use postgres_url::PostgresUrl;
 pub use private_file::write_private_file;
 pub(crate) use private_file::{read_private_file, replace_private_file};
 pub(crate) use real_path::real_path;
-pub use revocation::{Revocation, RevocationChanges, RevocationKind, RevocationStore};
+pub use revocation::{Revocation, RevocationChanges, RevocationKind, RevocationStore, SeenToken};
+pub use server_facts::ServerFacts;
 pub use session::{
     SessionEnd, SessionEvent, SessionEventFilter, SessionFilter, SessionRecord, SessionStore,
     SessionWrite, StoredSession,
@@ -134,6 +138,12 @@ pub trait Backend: Send + Sync {
         self.stamp()
     }
 
+    /// How it is with the store, at this moment or a moment ago. Waits for no other thread, and for
+    /// a server as long as for a connection to it.
+    fn health(&self) -> StoreHealth {
+        StoreHealth::of("other").asked(self.stamp_now(), |_, _| {})
+    }
+
     /// The fingerprints of all peppers that rows were made with, in ascending order.
     ///
     /// # Errors
@@ -145,6 +155,23 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// See [`Backend`].
     fn add_pepper_check(&self, check: &PepperCheck) -> Result<()>;
+
+    /// The size of what is kept, in bytes; none if that cannot be told.
+    ///
+    /// # Errors
+    /// See [`Backend`].
+    fn bytes(&self) -> Result<Option<u64>> {
+        Ok(None)
+    }
+
+    /// Holds the change feed against itself, from the first change that is kept to the last: where
+    /// each change says which was before it.
+    ///
+    /// # Errors
+    /// See [`Backend`]. `StoreCorrupt`: a change is missing, or was altered from outside.
+    fn check_feed(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// Writes down what is pending and lets go of files and connections. A second call does
     /// nothing; any other call is refused from then on (`InvalidArgument`).
@@ -158,6 +185,9 @@ pub trait Backend: Send + Sync {
 pub(crate) trait Follower: Send + Sync {
     /// Writes down what is pending, and refuses everything from now on.
     fn end(&self) -> Result<()>;
+
+    /// How many nanoseconds ago it last looked at the store; `None` if it never has.
+    fn looked_ago(&self) -> Option<u64>;
 }
 
 /// A store of everything: one file, one backup. Whatever keeps all four kinds is one.

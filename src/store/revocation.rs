@@ -1,7 +1,7 @@
 //! What is kept of tokens that are not good any more; the trait [`RevocationStore`].
 
 use super::Backend;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 
 /// What a [`Revocation`] is about; numbers are never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -119,6 +119,17 @@ pub struct RevocationChanges {
     pub reload: bool,
 }
 
+/// A token that is remembered, so that it is used once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenToken {
+    /// `iss`.
+    pub issuer: String,
+    /// `jti`.
+    pub token_id: String,
+    /// Until when it is remembered, in seconds since the Unix epoch.
+    pub until: u64,
+}
+
 /// Where revocations are kept. Every call is durable when it returns.
 ///
 /// # Errors
@@ -158,4 +169,13 @@ pub trait RevocationStore: Backend {
     /// # Errors
     /// See [`Backend`].
     fn remember_token(&self, issuer: &str, token_id: &str, until: u64, now: u64) -> Result<bool>;
+
+    /// Tokens that are remembered, in ascending order of issuer and id, those after `after` first.
+    ///
+    /// # Errors
+    /// See [`Backend`]; a damaged row is left out. `Unsupported`: this store does not list them.
+    fn seen_tokens(&self, after: Option<&SeenToken>, limit: usize) -> Result<Vec<SeenToken>> {
+        let _ = (after, limit);
+        Err(ErrorKind::Unsupported.into())
+    }
 }

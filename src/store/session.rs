@@ -2,7 +2,7 @@
 //! trait [`SessionStore`].
 
 use super::{Page, Revocation, RevocationStore};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use std::fmt;
 
 /// A session: one log-in of one subject, and the family of its refresh tokens. Times are in seconds
@@ -272,6 +272,17 @@ pub trait SessionStore: RevocationStore {
     /// See [`Backend`](super::Backend). `StoreConflict`: a session to insert exists, or one to
     /// update is gone or has another version.
     fn write_sessions(&self, write: &SessionWrite) -> Result<()>;
+
+    /// Puts sessions, as another store has them, each in the place of the version that stands
+    /// beside it, or where there is none (0); all or nothing.
+    ///
+    /// # Errors
+    /// See [`Backend`](super::Backend). `StoreConflict`: there is another version, or one.
+    /// `Unsupported`: this store takes none in.
+    fn take_sessions(&self, sessions: &[(StoredSession, u64)]) -> Result<()> {
+        let _ = sessions;
+        Err(ErrorKind::Unsupported.into())
+    }
 
     /// Events in ascending order of their numbers, those after `filter.cursor` first.
     ///

@@ -137,6 +137,13 @@ run() { # NAME: with the arguments that it takes
         "$PYTHON" examples/mint_with_pyjwt.py "$minted" && $program "$(cat "$minted/jwks.json")" "$(cat "$minted/token.txt")"
         ;;
     quickstart-*) $program ;;
+    # Once with a real PostgreSQL: starting it takes longer than the tests.
+    store | store_wrapper)
+        case $kind:$toolchain in
+        shared:default) "$PYTHON" tests/servers/postgres.py run $program "$PWD" ;;
+        *) $program "$PWD" ;;
+        esac
+        ;;
     *) $program "$PWD" ;;
     esac
 }

@@ -71,6 +71,13 @@ static void life(const char *url, const gk_signer *signer) {
     gk_store *store = store_under(url, PEPPER, sizeof PEPPER);
     CHECK(!gk_store_made_pepper_file(store));
     things all = handed_out(store, signer);
+    gk_buf health;
+    bool reachable = false;
+    MUST(gk_store_health(store, &reachable, &health, &err));
+    CHECK(reachable && strstr((const char *)health.data, "\"reachable\":true") != NULL);
+    gk_buf_free(&health);
+    MUST(gk_store_health(store, NULL, &health, &err));
+    gk_buf_free(&health);
     gk_store *same = gk_store_clone(store);
     gk_store_free(store);
     CHECK(asked(&all) == GK_STATUS_OK);
@@ -80,6 +87,9 @@ static void life(const char *url, const gk_signer *signer) {
     gk_api_keys *none = NULL;
     FAILS(GK_STATUS_INVALID_ARGUMENT, gk_store_api_keys(same, NULL, &none, &err));
     CHECK(none == NULL);
+    reachable = true;
+    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_store_health(same, &reachable, &health, &err));
+    CHECK(!reachable && health.data == NULL);
     gk_store_free(same);
     let_go(&all);
     /* The handle alone is no more than a handle. */
@@ -192,6 +202,9 @@ static void wrong_arguments(void) {
     FAILS(wrong, gk_store_key_ring(store, NULL, 0, NULL, NULL, &err));
     FAILS(wrong, gk_store_key_ring(store, GK_TEXT("../x"), NULL, &all.ring, &err));
     FAILS(wrong, gk_store_close(NULL, &err));
+    gk_buf health;
+    FAILS(wrong, gk_store_health(NULL, NULL, &health, &err));
+    FAILS(wrong, gk_store_health(store, NULL, NULL, &err));
     CHECK(all.keys == NULL && all.sessions == NULL && all.revocations == NULL && all.ring == NULL);
     CHECK(gk_store_clone(NULL) == NULL && !gk_store_made_pepper_file(NULL));
     gk_store_free(NULL);
@@ -262,6 +275,12 @@ int main(int argc, char **argv) {
     gk_signer *signer = new_signer();
     life("memory:", signer);
     life("all.sqlite", signer);
+    const char *postgres = getenv("GATEKEY_TEST_POSTGRES");
+    if (postgres != NULL) {
+        char url[512];
+        snprintf(url, sizeof url, "%s?schema=from_c", postgres);
+        life(url, signer);
+    }
     gk_signer_free(signer);
     options();
     is_not_made();

@@ -10,11 +10,11 @@ using namespace gatekey;
 
 const std::array<std::uint8_t, 32> pepper{7};
 
-void everything() {
+void everything(const std::string &url, std::string_view kind) {
     std::uint64_t now = 1800000000;
     const auto store = store::open(
-        "memory:", store_options().pepper(1, pepper).create(true).strict().max_stale(10).clock(
-                       [&] { return now; }));
+        url, store_options().pepper(1, pepper).create(true).strict().max_stale(10).clock(
+                 [&] { return now; }));
     CHECK(!store.made_pepper_file());
     const auto keys = store.api_keys(api_key_options().prefix("acme"));
     const auto ring = store.key_ring("main", key_ring_options().alg(alg::ed25519));
@@ -32,6 +32,10 @@ void everything() {
     CHECK(api.try_verify(tokens.access_token()).status() == status::revoked_token);
     CHECK(holds(store.key_ring().keys_json(), "ES256")); // another ring: `default`
 
+    const auto health = store.health();
+    CHECK(health.reachable &&
+          holds(health.json, "\"kind\":\"" + std::string(kind) + "\",\"reachable\":true"));
+
     const auto same = store.clone();
     same.close();
     store.close();
@@ -41,6 +45,7 @@ void everything() {
     THROWS(status::invalid_argument, list.revoke_key("k"));
     THROWS(status::invalid_argument, ring.rotate());
     THROWS(status::invalid_argument, static_cast<void>(store.revocations()));
+    THROWS(status::invalid_argument, static_cast<void>(store.health()));
     CHECK(api.try_verify(tokens.access_token()).status() == status::invalid_argument);
 }
 
@@ -63,7 +68,10 @@ void wrong_peppers() {
 } // namespace
 
 int main() {
-    everything();
+    everything("memory:", "memory");
+    if (const char *postgres = std::getenv("GATEKEY_TEST_POSTGRES")) {
+        everything(std::string(postgres) + "?schema=from_cpp", "postgresql");
+    }
     without_its_handle();
     wrong_peppers();
     return passed("store_wrapper");

@@ -28,6 +28,8 @@ mod damaged_rows;
 #[cfg(feature = "jsonwebtoken")]
 mod differential_jsonwebtoken;
 mod guard;
+#[cfg(all(unix, feature = "postgres"))]
+mod health;
 #[cfg(feature = "jsonwebtoken")]
 mod interop;
 mod jwk;

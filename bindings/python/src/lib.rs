@@ -90,7 +90,7 @@ mod _core {
     use crate::session_cookies::{SentCookies, SessionCookies};
     use crate::session_records::{SessionEvent, SessionRecord, SessionTokens};
     use crate::signer::{Signer, Unsigned};
-    use crate::store::Store;
+    use crate::store::{Store, StoreHealth};
     use crate::token_manager::_TokenManager;
     use crate::transport::{HttpRequest, HttpTransport};
     use crate::verified::{Verified, danger_decode_unverified};
@@ -149,6 +149,7 @@ mod _core {
         module.add_class::<Signer>()?;
         module.add_class::<Unsigned>()?;
         module.add_class::<Store>()?;
+        module.add_class::<StoreHealth>()?;
         module.add_class::<HttpRequest>()?;
         module.add_class::<HttpTransport>()?;
         module.add_class::<Verified>()?;

@@ -11,6 +11,7 @@ use crate::revocations::{Revocations, followed};
 use crate::session::{Sessions, lived};
 use crate::signer::Signer;
 use crate::twins::Own;
+use gatekey::ToJson as _;
 use gatekey::apikey::ApiKeyOptions;
 use gatekey::open::StoreOptions;
 use gatekey::store::LimitsState;
@@ -173,6 +174,15 @@ impl Store {
         Ok(KeyRing::of(ring, clock))
     }
 
+    /// How it is with the store, for an end point such as `/healthz`. That it is out of reach raises nothing: the answer
+    /// says so.
+    ///
+    /// Waits for no other thread; for a server as long as for a connection to it, and while the store is followed not at
+    /// all; for a program that holds a SQLite file 5 s.
+    fn health(&self, py: Python<'_>) -> PyResult<StoreHealth> {
+        py.detach(|| self.inner.health()).or_raise(py).map(StoreHealth)
+    }
+
     /// What names the store.
     #[getter]
     fn url(&self) -> String {
@@ -250,4 +260,78 @@ impl Store {
         let clock = self.clock.as_ref().map(|clock| clock.share(py));
         clock.map(|clock| clock.tick(py).map(|()| clock)).transpose()
     }
+}
+
+/// How it is with a store. Nothing of it is secret: no URL, no host, no name.
+///
+/// `str()` is its JSON, for an end point such as `/healthz`.
+#[pyclass(frozen, eq, module = "gatekey")]
+#[derive(PartialEq)]
+pub(crate) struct StoreHealth(gatekey::store::StoreHealth);
+
+#[pymethods]
+impl StoreHealth {
+    /// What keeps it: `memory`, `sqlite`, `folder` or `postgresql`.
+    #[getter]
+    const fn kind(&self) -> &str {
+        self.0.kind
+    }
+
+    /// Whether the store answers, and is accepted as it is.
+    #[getter]
+    const fn reachable(&self) -> bool {
+        self.0.reachable
+    }
+
+    /// How many seconds ago this process last heard of the store, by a clock that goes on while the machine is suspended;
+    /// None if it never has.
+    #[getter]
+    fn heard_ago(&self) -> Option<f64> {
+        self.0.heard_ago_ms.map(seconds)
+    }
+
+    /// How many seconds ago what was handed out has last looked for changes: the one whose look is the oldest. Who is
+    /// not used does not look. None if nothing has looked yet.
+    #[getter]
+    fn looked_ago(&self) -> Option<f64> {
+        self.0.looked_ago_ms.map(seconds)
+    }
+
+    /// The number of the last change in the store; None if it is not known.
+    #[getter]
+    const fn position(&self) -> Option<u64> {
+        self.0.position
+    }
+
+    /// The version of PostgreSQL, as the server says it, or of the SQLite library; None if it is not known.
+    #[getter]
+    fn version(&self) -> Option<&str> {
+        self.0.version.as_deref()
+    }
+
+    /// Whether this process may change what is in the store; None if it is not known.
+    #[getter]
+    const fn writable(&self) -> Option<bool> {
+        self.0.writable
+    }
+
+    /// Why it is not reachable: the `code` of an error, such as `store_unavailable`; None if it is.
+    #[getter]
+    fn error(&self) -> Option<&str> {
+        self.0.error.map(gatekey::ErrorKind::code)
+    }
+
+    fn __str__(&self) -> String {
+        self.0.to_json()
+    }
+
+    fn __repr__(&self) -> String {
+        let (kind, state) =
+            (self.0.kind, self.0.error.map_or("reachable", gatekey::ErrorKind::code));
+        format!("<gatekey.StoreHealth {kind} {state}>")
+    }
+}
+
+fn seconds(milliseconds: u64) -> f64 {
+    std::time::Duration::from_millis(milliseconds).as_secs_f64()
 }

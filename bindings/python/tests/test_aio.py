@@ -273,6 +273,7 @@ def test_a_store_in_the_hand(tmp_path: Path) -> None:
         url = f"sqlite:///{tmp_path}/auth.sqlite"
         async with await aio.Store.open(url, pepper=PEPPER) as store:
             assert store.url.endswith("auth.sqlite")
+            assert (await store.health()).reachable
             keys, ring = await store.api_keys(), await store.key_ring(alg="ES256")
             issued = await keys.create(owner="acme", scopes=["read"])
             assert (await keys.verify(issued.secret, scopes=["read"])).owner == "acme"

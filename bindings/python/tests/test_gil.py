@@ -139,7 +139,7 @@ VALUES = words("""
     _OAuthClient Cookie Csrf Verified Access ApiKeyCheck ApiKeyRecord AuditRecord ImportReport
     IssuedApiKey Page PepperUse RingKey BegunLogin DeviceCodes FinishedLogin Introspection
     LogoutNotice OAuthTokens UserInfo SessionEvent SessionRecord SessionTokens HttpRequest
-    SessionCookies SentCookies _Request _Demand _Decision
+    SessionCookies SentCookies StoreHealth _Request _Demand _Decision
 """)
 
 

@@ -64,6 +64,10 @@ def test_the_url_is_all_it_takes(server: Postgres, monkeypatch: pytest.MonkeyPat
     assert store.api_keys().verify(key.secret).owner == "acme"
     store.revocations().revoke_subject("alice")
     store.key_ring()
+    health = store.health()
+    assert (health.kind, health.reachable, health.writable) == ("postgresql", True, True)
+    assert (health.version or "").startswith("18")
+    assert "127.0.0.1" not in str(health)
     shown = repr(store)
     assert "postgresql://postgres@127.0.0.1" in shown
     store.close()

@@ -48,7 +48,7 @@ def things() -> Iterator[object]:
     ring, store = KeyRing.open("memory:"), Store.open("memory:")
     keys = ApiKeys.open("memory:")
     sessions = Sessions.open("memory:", signer=Signer(key))
-    yield from (key, ring, store, keys, sessions, KeySet([key]), Signer(key), Verifier(key))
+    yield from (key, ring, store, store.health(), keys, sessions, KeySet([key]), Signer(key), Verifier(key))
     made = keys.create(owner="it's", scopes=["a"])
     tokens = sessions.start("it's")
     yield from (made, made.record, keys.check(made.secret), keys.list(), keys.audit()[0])

@@ -119,6 +119,41 @@ def test_one_store_hands_out_everything(tmp_path: Path, where: str) -> None:
         api.verify(tokens.access_token)
 
 
+def test_how_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "auth.sqlite"
+    store = Store.open(file, pepper=PEPPER)
+    keys = store.api_keys()
+    keys.create(owner="acme")
+    health = store.health()
+    assert (health.kind, health.reachable, health.writable) == ("sqlite", True, True)
+    assert health.error is None
+    assert health.heard_ago == 0.0
+    assert health.looked_ago is not None
+    assert health.position is not None
+    assert health.version is not None
+    said = json.loads(str(health))
+    assert said["position"] == health.position
+    assert said["heard_ago_ms"] == 0
+    assert set(said) == {
+        "kind",
+        "reachable",
+        "heard_ago_ms",
+        "looked_ago_ms",
+        "position",
+        "version",
+        "writable",
+        "error",
+    }
+    file.rename(tmp_path / "aside")
+    gone = store.health()
+    assert (gone.reachable, gone.error) == (False, "store_unavailable")
+    assert gone.heard_ago is not None
+    assert repr(gone) == "<gatekey.StoreHealth sqlite store_unavailable>"
+    store.close()
+    with pytest.raises(exceptions.UsageError):
+        store.health()
+
+
 @pytest.mark.parametrize("where", ["memory:", "file"])
 def test_nothing_goes_on_after_it_closed(tmp_path: Path, where: str) -> None:
     url = where if where == "memory:" else tmp_path / "closed.sqlite"

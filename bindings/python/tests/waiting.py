@@ -349,6 +349,13 @@ for more in ({}, {"clock": clock}):
     }
 
 
+@case("Store.health")
+def _(place: Place) -> Callable[[], object]:
+    place.kept = place.store()
+    place.hold("read")
+    return place.kept.health
+
+
 @case("Store.open")
 def _(place: Place) -> Callable[[], object]:
     place.kept = place.store()

@@ -9,7 +9,7 @@ mod session;
 use self::revocation::Revocations;
 use self::session::Sessions;
 use super::page::page_size;
-use super::{AuditRecord, Backend, CLOSED, Page, PepperCheck, StoredKey, StoredRing};
+use super::{AuditRecord, Backend, CLOSED, Page, PepperCheck, StoreHealth, StoredKey, StoredRing};
 use crate::base::process::{Brief, brief};
 use crate::error::Result;
 use std::collections::{BTreeMap, HashMap};
@@ -55,6 +55,13 @@ impl Backend for MemoryStore {
     fn stamp(&self) -> Result<u64> {
         let state = self.state()?;
         Ok(state.audit.len() as u64 + state.revocations.seq)
+    }
+
+    fn health(&self) -> StoreHealth {
+        StoreHealth::of("memory").asked(self.stamp(), |health, stamp| {
+            health.position = Some(stamp);
+            health.writable = Some(true);
+        })
     }
 
     fn pepper_checks(&self) -> Result<Vec<PepperCheck>> {

@@ -250,7 +250,7 @@ fn apply<'a>(transaction: &mut Transaction<'_>, change: &'a Change) -> Result<&'
     let conflict = || Err(Fault::from(ErrorKind::StoreConflict));
     match change {
         Change::Insert(key) => {
-            transaction.run(rows::INSERT, &rows::values(key)?)?;
+            transaction.later(rows::INSERT, &rows::values(key)?)?;
             set_credits(transaction, &key.record.id, key.record.credits.as_ref())?;
             Ok(&key.record.id)
         }

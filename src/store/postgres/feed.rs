@@ -254,6 +254,42 @@ fn continues(
     Ok(number == now.number && hash == now.hash)
 }
 
+/// Holds all links that are kept against each other, and their end against where the store stands;
+/// and that no row of the audit is missing.
+pub(super) fn check(transaction: &mut Transaction<'_>) -> Result<(), Fault> {
+    let now = standing(transaction)?;
+    let mut last: Option<(u64, [u8; 32])> = None;
+    transaction.each(
+        "SELECT number, content, hash FROM @change ORDER BY number",
+        &[],
+        &mut |row| {
+            let (number, content): (u64, Vec<u8>) = (row.get("number")?, row.get("content")?);
+            let hash: [u8; 32] = row.get("hash")?;
+            // What was before the first that is kept is not known, unless it is the first of all.
+            let before = match last {
+                Some((before, hash)) if before + 1 == number => Some(hash),
+                Some(_) => return Err(BROKEN.into()),
+                None => (number == 1).then(|| sha256(&now.id)),
+            };
+            if before.is_some_and(|before| link(&before, number, &content) != hash) {
+                return Err(BROKEN.into());
+            }
+            last = Some((number, hash));
+            Ok(())
+        },
+    )?;
+    if last.map_or(now.number > 0, |last| last != (now.number, now.hash)) {
+        return Err(BROKEN.into());
+    }
+    let rows = transaction.query(
+        "SELECT count(*) AS n, coalesce(min(seq), 1) AS low, coalesce(max(seq), 0) AS high FROM @audit",
+        &[],
+    )?;
+    let row = rows.first().ok_or(Fault::Garbled)?;
+    let (count, low, high): (u64, u64, u64) = (row.get("n")?, row.get("low")?, row.get("high")?);
+    if high != now.audit || count != high + 1 - low { Err(BROKEN.into()) } else { Ok(()) }
+}
+
 /// PostgreSQL counts to 2^63.
 pub(super) fn signed(number: u64) -> Result<Value, Fault> {
     i64::try_from(number).map(Value::from).map_err(|_| TOO_LARGE.into())
@@ -270,6 +306,11 @@ const OVERTAKEN: Error = Error::new(
 const UNCLEAR: Error = Error::new(
     ErrorKind::StoreCorrupt,
     "The tables `store` and `feed` have one row each, and these have not; restore the store from a backup.",
+);
+const BROKEN: Error = Error::new(
+    ErrorKind::StoreCorrupt,
+    "A change of the feed (tables `change`, `feed` and `audit`) is missing or was altered from outside; processes load \
+     everything again because of it. See who may write these tables.",
 );
 const BUSY: Error = Error::new(
     ErrorKind::StoreUnavailable,

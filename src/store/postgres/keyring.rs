@@ -54,6 +54,26 @@ impl KeyRingStore for PostgresStore {
         })
     }
 
+    fn take_key_ring(&self, ring: &StoredRing, over: u64) -> Result<()> {
+        self.change(|transaction| {
+            let values = [(&ring.name).into(), signed(over)?];
+            let delete = "DELETE FROM @key_ring WHERE name = $1 AND version = $2";
+            if over > 0 && transaction.run(delete, &values)? != 1 {
+                return Err(ErrorKind::StoreConflict.into());
+            }
+            let [name, _] = values;
+            let values =
+                [name, signed(ring.version)?, ring.pepper.into(), Value::from(&ring.text[..])];
+            let insert =
+                "INSERT INTO @key_ring (name, version, pepper, text) VALUES ($1, $2, $3, $4)";
+            transaction.later(insert, &values)?;
+            let version = ring.version.to_string();
+            feed::take_number(transaction, &content("ring", [&*ring.name, &version]), 0, 0)
+                .map(Some)
+        })
+        .map(drop)
+    }
+
     fn put_key_ring(&self, ring: &StoredRing) -> Result<()> {
         self.change(|transaction| {
             let values = [

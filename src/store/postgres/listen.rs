@@ -61,6 +61,11 @@ impl Heard {
         Some(Err(brief(&self.failed).clone().unwrap_or(SILENT)))
     }
 
+    /// When the store was heard of last, in nanoseconds of the monotonic clock.
+    fn heard_at(&self) -> Option<u64> {
+        Some(self.at.load(Ordering::Acquire)).filter(|at| *at > 0)
+    }
+
     /// It stood there at this time.
     fn heard(&self, stamp: u64, at: u64) {
         self.changed(stamp);
@@ -99,6 +104,23 @@ impl Ear {
         let stamp = self.ask()?;
         self.start(&heard);
         Ok(stamp)
+    }
+
+    /// As [`Self::stamp`], without waiting for a thread that reads: none while one does, before
+    /// anything was heard. And when the store was heard of last, in nanoseconds of the monotonic
+    /// clock.
+    pub(super) fn look(&self) -> (Option<Result<u64>>, Option<u64>) {
+        let heard = self.own();
+        let stamp = heard.stamp().or_else(|| {
+            let at = SystemClock.monotonic();
+            let asked = self.pool.try_read(|transaction| ask(&self.pool, transaction))?;
+            if let Ok(stamp) = asked {
+                heard.heard(stamp, at);
+                self.start(&heard);
+            }
+            Some(asked)
+        });
+        (stamp, heard.heard_at())
     }
 
     /// The stamp, asked of the server.

@@ -7,7 +7,9 @@
 
 mod apikey;
 mod connect;
+mod examine;
 mod feed;
+mod health;
 mod keyring;
 mod listen;
 mod pool;
@@ -25,7 +27,7 @@ use self::pool::Pool;
 use self::transaction::{Access, Transaction};
 use self::values::Row;
 use self::wire::Fault;
-use super::{Backend, CLOSED, PepperCheck, PostgresUrl};
+use super::{Backend, CLOSED, PepperCheck, PostgresUrl, StoreHealth};
 use crate::error::{Error, ErrorKind, Result};
 use std::sync::Arc;
 
@@ -33,6 +35,7 @@ use std::sync::Arc;
 pub struct PostgresStore {
     pool: Arc<Pool>,
     ear: Ear,
+    about: health::Known,
 }
 
 impl std::fmt::Debug for PostgresStore {
@@ -78,9 +81,16 @@ impl PostgresStore {
         self.pool.durability()
     }
 
+    /// The version of its tables, none if there are none, and the newest; nothing is changed.
+    pub(crate) fn tables(url: &PostgresUrl) -> Result<(Option<u64>, u64)> {
+        let store = Self::new(url);
+        let version = store.pool.read(Access::Read, schema::version)?;
+        Ok((version.map(|version| version as u64), schema::NEWEST as u64))
+    }
+
     fn new(url: &PostgresUrl) -> Self {
         let pool = Arc::new(Pool::new(url));
-        Self { ear: Ear::new(&pool), pool }
+        Self { ear: Ear::new(&pool), about: health::Known::default(), pool }
     }
 
     fn read<T>(&self, work: impl Fn(&mut Transaction<'_>) -> Result<T, Fault>) -> Result<T> {
@@ -149,6 +159,10 @@ impl Backend for PostgresStore {
         self.ear.ask()
     }
 
+    fn health(&self) -> StoreHealth {
+        self.look()
+    }
+
     fn pepper_checks(&self) -> Result<Vec<PepperCheck>> {
         self.read(|transaction| {
             let rows = transaction.query("SELECT * FROM @pepper ORDER BY pepper", &[])?;
@@ -172,6 +186,23 @@ impl Backend for PostgresStore {
                           ON CONFLICT DO NOTHING";
             transaction.later(insert, &values).map(drop)
         })
+    }
+
+    fn bytes(&self) -> Result<Option<u64>> {
+        self.read(|transaction| {
+            let rows = transaction.query(
+                "SELECT CAST(sum(pg_catalog.pg_total_relation_size(c.oid)) AS int8) AS bytes \
+                 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_class AS own \
+                 ON own.relnamespace = c.relnamespace AND own.oid = (SELECT f.tableoid FROM @feed AS f) \
+                 WHERE c.relkind = 'r'",
+                &[],
+            )?;
+            rows.first().ok_or(Fault::Garbled)?.get("bytes").map(Some)
+        })
+    }
+
+    fn check_feed(&self) -> Result<()> {
+        self.pool.read(Access::Load, feed::check)
     }
 
     fn close(&self) -> Result<()> {

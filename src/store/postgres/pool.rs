@@ -138,6 +138,26 @@ impl Pool {
         })
     }
 
+    /// Reads once, and only if no other thread is reading.
+    pub(super) fn try_read<T>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, Fault>,
+    ) -> Option<Result<T>> {
+        self.reader.try_locked(|slot| {
+            if self.is_closed() {
+                slot.close();
+                return Err(CLOSED);
+            }
+            let wire = self.wire(slot)?;
+            let done = work(&mut self.begin(wire, Access::Read));
+            wire.roll_back();
+            if done.as_ref().is_err_and(Fault::ends) {
+                slot.wire = None;
+            }
+            done.map_err(fault)
+        })
+    }
+
     fn wire<'a>(&self, slot: &'a mut Slot) -> Result<&'a mut Wire> {
         let wire = match slot.wire.take().filter(Wire::is_good) {
             Some(wire) => wire,
@@ -187,6 +207,11 @@ impl Pool {
 
     fn connect(&self) -> Result<Wire> {
         self.connect_by(&self.url).map_err(fault)
+    }
+
+    /// Connects to where changes are made.
+    pub(super) fn connect_to_change(&self) -> Result<Wire, Fault> {
+        self.connect_by(&self.url)
     }
 
     /// Connects to where notifications come from.

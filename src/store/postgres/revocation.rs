@@ -8,7 +8,7 @@ use super::values::{Row, Value};
 use super::wire::Fault;
 use super::{PostgresStore, content};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{Revocation, RevocationChanges, RevocationKind, RevocationStore};
+use crate::store::{Revocation, RevocationChanges, RevocationKind, RevocationStore, SeenToken};
 
 /// One row for each thing that is revoked, with the later times.
 const REVOKE: &str = "INSERT INTO @revocation AS own (seq, kind, issuer, value, before, until, at) \
@@ -70,6 +70,25 @@ impl RevocationStore for PostgresStore {
 
     fn remember_token(&self, issuer: &str, token_id: &str, until: u64, now: u64) -> Result<bool> {
         self.write(|transaction| remember(transaction, issuer, token_id, until, now))
+    }
+
+    fn seen_tokens(&self, after: Option<&SeenToken>, limit: usize) -> Result<Vec<SeenToken>> {
+        let (issuer, token_id) = after.map_or(("", ""), |seen| (&seen.issuer, &seen.token_id));
+        self.read(|transaction| {
+            let rows = transaction.query(
+                "SELECT s.issuer, s.token_id, s.until FROM @seen_token AS s \
+                 WHERE (s.issuer, s.token_id) > ($1, $2) ORDER BY s.issuer, s.token_id LIMIT $3",
+                &[issuer.into(), token_id.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()],
+            )?;
+            let token = |row: &Row| {
+                Some(SeenToken {
+                    issuer: row.get("issuer").ok()?,
+                    token_id: row.get("token_id").ok()?,
+                    until: row.get("until").ok()?,
+                })
+            };
+            Ok(rows.iter().filter_map(token).collect())
+        })
     }
 }
 

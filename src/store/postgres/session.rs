@@ -192,6 +192,22 @@ impl SessionStore for PostgresStore {
         .map(drop)
     }
 
+    fn take_sessions(&self, sessions: &[(StoredSession, u64)]) -> Result<()> {
+        self.change(|transaction| {
+            for (session, over) in sessions {
+                let delete = "DELETE FROM @session WHERE family = $1 AND version = $2";
+                let place = [(&session.record.family).into(), signed(*over)?];
+                if *over > 0 && transaction.run(delete, &place)? != 1 {
+                    return Err(ErrorKind::StoreConflict.into());
+                }
+                transaction.later(INSERT, &values(session)?)?;
+            }
+            let families = sessions.iter().map(|(session, _)| &*session.record.family);
+            feed::take_number(transaction, &content("session", families), 0, 0).map(Some)
+        })
+        .map(drop)
+    }
+
     fn session_events(&self, filter: &SessionEventFilter) -> Result<Page<SessionEvent>> {
         let after: u64 = filter.cursor.as_ref().map_or(0, |c| c.parse().unwrap_or(u64::MAX));
         let limit = page_size(filter.limit);

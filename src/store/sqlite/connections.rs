@@ -20,7 +20,7 @@ use super::reading::{open_frozen, open_to_read};
 use super::schema::migrate;
 use super::wal::Extent;
 use super::whole;
-use crate::base::process::{self, AcrossFork, Inside, enter, lock};
+use crate::base::process::{self, AcrossFork, Inside, enter, lock, lock_if};
 use crate::base::reach::beyond_memory;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{CLOSED, Mark, real_path};
@@ -229,6 +229,20 @@ impl Connections {
         let Reader { connection, opened } = &mut *reader;
         let done = work(connection, opened, &own.mark);
         self.0.hold_against(&own, connection, done)
+    }
+
+    /// As [`Self::reading`], and whether there is a connection to write to; without a connection to
+    /// read from while another thread is reading.
+    pub(super) fn looking<T>(
+        &self,
+        work: impl FnOnce(Option<(&Connection, &Marked)>, bool) -> Result<T>,
+    ) -> Result<T> {
+        beyond_memory()?;
+        let (_inside, own) = self.0.enter()?;
+        let is_writable = own.writer.is_some();
+        let Some(reader) = lock_if(&own.reader, false) else { return work(None, is_writable) };
+        let done = work(Some((&reader.connection, &own.mark)), is_writable);
+        self.0.hold_against(&own, &reader.connection, done)
     }
 
     /// How many other stores have stood under the name before this one, which a restore that was

@@ -51,6 +51,25 @@ impl KeyRingStore for SqliteStore {
         })
     }
 
+    fn take_key_ring(&self, ring: &StoredRing, over: u64) -> Result<()> {
+        self.transact(Kind::Revokes, |transaction| {
+            let take = || {
+                if over > 0 {
+                    let values = params![ring.name, rows::signed(over)?];
+                    let delete = "DELETE FROM key_ring WHERE name = ? AND version = ?";
+                    if transaction.execute(delete, values)? != 1 {
+                        return Ok(0);
+                    }
+                }
+                transaction.execute(
+                    "INSERT INTO key_ring (name, version, pepper, text) VALUES (?, ?, ?, ?)",
+                    params![ring.name, rows::signed(ring.version)?, ring.pepper, ring.text],
+                )
+            };
+            if take().map_err(fault)? == 1 { Ok(()) } else { Err(ErrorKind::StoreConflict.into()) }
+        })
+    }
+
     fn put_key_ring(&self, ring: &StoredRing) -> Result<()> {
         self.transact(Kind::Revokes, |transaction| {
             let put = || {

@@ -29,7 +29,7 @@ pub(crate) use self::backup::{Copied, Progress, back_up, restore};
 use self::connections::{Connections, Opened, Trust};
 pub(crate) use self::examine::{SCHEMA, examine, sqlite_version};
 use self::mark::Marked;
-use super::{Backend, Changes, Mark, PepperCheck, RevocationChanges};
+use super::{Backend, Changes, Mark, PepperCheck, RevocationChanges, StoreHealth};
 use crate::error::{Error, ErrorKind, Result};
 use rusqlite::{Connection, Transaction, params};
 use std::path::{Path, PathBuf};
@@ -221,6 +221,22 @@ impl Backend for SqliteStore {
         })
     }
 
+    fn health(&self) -> StoreHealth {
+        self.0.thaw();
+        let looked = self.0.looking(|reader, is_writable| {
+            let Some((reader, mark)) = reader else { return Ok((None, is_writable)) };
+            schema::check_version(reader)?;
+            mark.check(reader)?;
+            Ok((Some(mark::standing(reader)?.at.seq), is_writable))
+        });
+        let mut health = StoreHealth::of("sqlite").asked(looked, |health, (position, writable)| {
+            health.position = position;
+            health.writable = Some(writable);
+        });
+        health.version = Some(sqlite_version().to_owned());
+        health
+    }
+
     fn pepper_checks(&self) -> Result<Vec<PepperCheck>> {
         self.read(|reader| known_peppers(reader))
     }
@@ -235,6 +251,15 @@ impl Backend for SqliteStore {
                 )
                 .map_err(fault)
                 .map(drop)
+        })
+    }
+
+    fn bytes(&self) -> Result<Option<u64>> {
+        self.read(|reader| {
+            let number = |name| reader.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+            let (pages, size) = (number("page_count"), number("page_size"));
+            let bytes = pages.map_err(fault)?.saturating_mul(size.map_err(fault)?);
+            Ok(u64::try_from(bytes).ok())
         })
     }
 

@@ -3,7 +3,7 @@
 
 use super::{Kind, SqliteStore, fault, fault_in, mark, rows};
 use crate::error::{Error, Result};
-use crate::store::{Revocation, RevocationChanges, RevocationKind, RevocationStore};
+use crate::store::{Revocation, RevocationChanges, RevocationKind, RevocationStore, SeenToken};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 /// One row for each thing that is revoked, with the later times.
@@ -44,6 +44,33 @@ impl RevocationStore for SqliteStore {
     fn remember_token(&self, issuer: &str, token_id: &str, until: u64, now: u64) -> Result<bool> {
         self.transact(Kind::GoesOn, |transaction| {
             remember(transaction, issuer, token_id, until, now)
+        })
+    }
+
+    fn seen_tokens(&self, after: Option<&SeenToken>, limit: usize) -> Result<Vec<SeenToken>> {
+        let (issuer, token_id) = after.map_or(("", ""), |seen| (&seen.issuer, &seen.token_id));
+        self.read(|reader| {
+            let mut select = reader
+                .prepare_cached(
+                    "SELECT issuer, token_id, until FROM seen_token WHERE (issuer, token_id) > (?1, ?2) \
+                     ORDER BY issuer, token_id LIMIT ?3",
+                )
+                .map_err(fault)?;
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let found = select
+                .query_map(params![issuer, token_id, limit], |row| {
+                    let until = rows::unsigned(row, "until");
+                    Ok((row.get("issuer")?, row.get("token_id")?, until))
+                })
+                .map_err(fault)?;
+            let tokens = found.filter_map(|found| match found {
+                Ok((issuer, token_id, until)) => {
+                    Some(Ok(SeenToken { issuer, token_id, until: until.ok()? }))
+                }
+                // What is no text was altered from outside.
+                Err(error) => error.sqlite_error_code().map(|_| Err(error)),
+            });
+            tokens.collect::<rusqlite::Result<_>>().map_err(fault)
         })
     }
 }

@@ -194,6 +194,24 @@ impl SessionStore for SqliteStore {
         })
     }
 
+    fn take_sessions(&self, sessions: &[(StoredSession, u64)]) -> Result<()> {
+        self.transact(Kind::Revokes, |transaction| {
+            for (session, over) in sessions {
+                let delete = "DELETE FROM session WHERE family = ? AND version = ?";
+                let over = rows::signed(*over).map_err(fault)?;
+                let deleted = transaction
+                    .prepare_cached(delete)
+                    .and_then(|mut delete| delete.execute(params![session.record.family, over]))
+                    .map_err(fault)?;
+                if over > 0 && deleted != 1 {
+                    return Err(ErrorKind::StoreConflict.into());
+                }
+                put(transaction, INSERT, session)?;
+            }
+            Ok(())
+        })
+    }
+
     fn session_events(&self, filter: &SessionEventFilter) -> Result<Page<SessionEvent>> {
         let after: u64 = filter.cursor.as_ref().map_or(0, |c| c.parse().unwrap_or(u64::MAX));
         let after = i64::try_from(after).unwrap_or(i64::MAX);

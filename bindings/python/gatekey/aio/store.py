@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self, Unpack
 
-    from gatekey._core import ApiKeyRecord
+    from gatekey._core import ApiKeyRecord, StoreHealth
     from gatekey.aio.options import (
         ApiKeysOfStore,
         ApiKeysOptions,
@@ -228,6 +228,10 @@ class Store(Closed):
     def limits_state(self) -> dict[str, Any] | None:
         """What this process knows of the server of ``limits``; see :class:`gatekey.Store`."""
         return self.sync.limits_state
+
+    async def health(self) -> StoreHealth:
+        """Give how it is with the store; see :meth:`gatekey.Store.health`."""
+        return await STORES.run(self.sync.health)
 
     async def api_keys(self, **options: Unpack[ApiKeysOfStore]) -> ApiKeys:
         """Hand out the API keys; see :meth:`gatekey.Store.api_keys`."""
