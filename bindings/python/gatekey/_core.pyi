@@ -69,6 +69,7 @@ __all__ = [
     "SignRequest",
     "Signer",
     "Store",
+    "StoreHealth",
     "Unsigned",
     "UserInfo",
     "Verified",
