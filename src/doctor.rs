@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::keyring::{KeyRing, KeyRingOptions, RingKey};
 use crate::open::StoreUrl;
 use crate::pepper::{PepperSource, Peppers, pepper_beside, read_pepper_file};
-use crate::store::{KeyRingStore, PepperCheck, StoredRing};
+use crate::store::{KeyRingStore, PepperCheck, ServerFacts, StoredRing};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -89,6 +89,61 @@ pub fn store_facts(url: &str, pepper: &PepperSource, within: u64) -> Result<Stor
     Ok(facts)
 }
 
+/// Looks at a store in PostgreSQL, and changes nothing of it; and what is wrong with its peppers, if
+/// anything is. `None` for peppers that were not named.
+///
+/// # Errors
+/// `InvalidArgument`: the URL is not that of a store in PostgreSQL. `Unsupported`: this build has no
+/// such store. `StoreUnavailable`, `StoreReadOnly`, `StoreCorrupt`: as at opening it; the message
+/// says what to do.
+pub fn server_facts(url: &str, pepper: &PepperSource) -> Result<(ServerFacts, Option<Result<()>>)> {
+    let StoreUrl::Postgres(server) = url.parse()? else {
+        return Err(NO_SERVER);
+    };
+    let facts = server::examine(&server)?;
+    if facts.tables.0 != Some(facts.tables.1) || !facts.missing_to_read.is_empty() {
+        return Ok((facts, None));
+    }
+    let peppers = match pepper.elsewhere() {
+        Ok(None) => return Ok((facts, None)),
+        Ok(Some(peppers)) => peppers,
+        Err(error) => return Ok((facts, Some(Err(error)))),
+    };
+    let known = server::peppers(&server)?;
+    Ok((facts, Some(fit(&peppers, &known))))
+}
+
+#[cfg(feature = "postgres")]
+mod server {
+    use super::{PepperCheck, Result};
+    use crate::store::{Backend as _, PostgresStore, PostgresUrl, ServerFacts};
+
+    pub(super) fn examine(url: &PostgresUrl) -> Result<ServerFacts> {
+        PostgresStore::examine(url)
+    }
+
+    pub(super) fn peppers(url: &PostgresUrl) -> Result<Vec<PepperCheck>> {
+        PostgresStore::open_there(url)?.pepper_checks()
+    }
+}
+
+#[cfg(not(feature = "postgres"))]
+mod server {
+    use super::{Error, ErrorKind, PepperCheck, Result};
+    use crate::store::{PostgresUrl, ServerFacts};
+
+    const NOT_BUILT: Error =
+        Error::new(ErrorKind::Unsupported, "This build of gatekey has no store in PostgreSQL.");
+
+    pub(super) fn examine(_: &PostgresUrl) -> Result<ServerFacts> {
+        Err(NOT_BUILT)
+    }
+
+    pub(super) fn peppers(_: &PostgresUrl) -> Result<Vec<PepperCheck>> {
+        Err(NOT_BUILT)
+    }
+}
+
 /// Whether the peppers are those of the store; and whether the newest that it was used with is
 /// there.
 fn fit(peppers: &Peppers, known: &[PepperCheck]) -> Result<()> {
@@ -102,7 +157,7 @@ fn fit(peppers: &Peppers, known: &[PepperCheck]) -> Result<()> {
 }
 
 /// The keys of a ring, without those whose last token has expired.
-fn keys_of(ring: &StoredRing, peppers: &Peppers) -> Result<Vec<RingKey>> {
+pub(crate) fn keys_of(ring: &StoredRing, peppers: &Peppers) -> Result<Vec<RingKey>> {
     let options = KeyRingOptions::new().name(&ring.name);
     KeyRing::open(Arc::new(One(ring.clone())), Some(peppers.clone()), options)?.keys()
 }
@@ -171,6 +226,10 @@ mod look {
 const NO_FILE: Error = Error::new(
     ErrorKind::InvalidArgument,
     "Only a store in a file can be looked at: a path, or sqlite:///path.",
+);
+const NO_SERVER: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "This looks at a store in PostgreSQL: postgresql://user@host/database.",
 );
 const NEWEST: Error = Error::new(
     ErrorKind::WrongPepper,

@@ -178,6 +178,7 @@ pub use guard::Guard;
 
 pub mod backup;
 pub mod doctor;
+pub mod operations;
 
 mod present;
 pub use present::ToJson;

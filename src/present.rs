@@ -6,6 +6,7 @@ use crate::base::json::{self, Kind, ObjectWriter, array};
 use crate::error::{Error, ErrorKind};
 use crate::keyring::RingKey;
 use crate::oauth::{DeviceCodes, Introspection, LogoutNotice, UserInfo};
+use crate::operations::CopyReport;
 use crate::resource::Access;
 use crate::store::{
     AuditRecord, Credits, KeyRecord, LimitsState, Page, SessionEnd, SessionEvent, SessionRecord,
@@ -119,6 +120,20 @@ impl ToJson for SessionRecord {
         out.number("ended_at", self.ended_at);
         out.optional("end", self.end.map(SessionEnd::name));
         out.bool("altered", self.altered);
+        out.end()
+    }
+}
+
+impl ToJson for CopyReport {
+    fn to_json(&self) -> String {
+        let mut out = ObjectWriter::new();
+        out.number("api_keys", self.api_keys);
+        out.number("sessions", self.sessions);
+        out.number("key_rings", self.key_rings);
+        out.number("revocations", self.revocations);
+        out.number("seen_tokens", self.seen_tokens);
+        out.number("ended", self.ended);
+        out.texts("problems", &self.problems);
         out.end()
     }
 }

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A module and the modules it may import. A module may always import itself.
-const LAYERS: [(&str, &[&str]); 25] = [
+const LAYERS: [(&str, &[&str]); 26] = [
     // 0: no domain words, no I/O
     ("error", &[]),
     ("base", &["error"]),
@@ -62,10 +62,22 @@ const LAYERS: [(&str, &[&str]); 25] = [
             "open",
         ],
     ),
+    ("operations", OPERATIONS),
     ("doctor", &["error", "base", "store", "pepper", "keyring", "open"]),
     (
         "present",
-        &["error", "base", "store", "apikey", "keyring", "session", "oauth", "resource", "backup"],
+        &[
+            "error",
+            "base",
+            "store",
+            "apikey",
+            "keyring",
+            "session",
+            "oauth",
+            "resource",
+            "backup",
+            "operations",
+        ],
     ),
     // Edges, imported by no other module.
     ("interop", &["error", "base", "jwk"]),
@@ -102,6 +114,9 @@ const OAUTH: &[&str] =
     &["error", "base", "crypto", "jwk", "jwt", "store", "transport", "pepper", "web"];
 const OPEN: &[&str] =
     &["error", "base", "jwt", "store", "pepper", "apikey", "revocations", "keyring", "session"];
+
+const OPERATIONS: &[&str] =
+    &["error", "base", "store", "pepper", "apikey", "keyring", "session", "open", "doctor"];
 
 const GUARD: &[&str] = &["error", "base", "jwt", "store", "web", "apikey", "session", "resource"];
 

@@ -3,6 +3,7 @@
 use super::exit::Outcome;
 use super::given::check_new;
 use super::input::moment;
+use super::operations;
 use super::output::{self, Output, is_watched};
 use super::store::{PepperArgs, located};
 use crate::backup::{
@@ -22,6 +23,15 @@ pub(super) enum Command {
     /// Accept a store, or a folder of key rings, that was restored, after everything from before a
     /// time has ended
     AcknowledgeRestore(Acknowledge),
+    /// Make the tables of a store, or bring them forward, by a role that may
+    Migrate(operations::Migrate),
+    /// Read everything in a store, and tell what is wrong with it
+    Check(operations::Check),
+    /// Count what is in a store
+    Stats(operations::Stats),
+    /// Copy a store to another one, of SQLite or PostgreSQL, while both are in use; again, to bring
+    /// over what is new
+    Copy(operations::Copy),
 }
 
 #[derive(Debug, clap::Args)]
@@ -79,6 +89,10 @@ fn end_of(text: &str) -> Result<u64, String> {
 
 pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
     match command {
+        Command::Migrate(given) => operations::migrate(&given, output),
+        Command::Check(given) => operations::check(&given, output),
+        Command::Stats(given) => operations::stats(&given, output),
+        Command::Copy(given) => operations::copy(&given, output),
         Command::Backup(Backup { store, to, pepper_to, pepper }) => {
             let (_, _, url) = located(&store)?;
             [Some(&to), pepper_to.as_ref()]

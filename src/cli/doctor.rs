@@ -1,6 +1,8 @@
 //! `gatekey doctor STORE`: whether all is well with a store, also one that is refused. It changes
 //! nothing.
 
+mod server;
+
 use super::exit::{Failure, Outcome, STORE};
 use super::input::duration;
 use super::output::{Output, Shown, count, date, distance};
@@ -8,6 +10,7 @@ use super::store::{PepperArgs, is_marked, located};
 use crate::doctor::{StoreFacts, store_facts};
 use crate::json::ObjectWriter;
 use crate::keyring::{RingKey, RingKeyState};
+use crate::open::StoreUrl;
 use crate::pepper::{PepperSource, pepper_beside};
 use crate::store::Mark;
 use crate::{Clock as _, ErrorKind, SystemClock};
@@ -22,12 +25,16 @@ const LARGE: u64 = 256 << 20;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Doctor {
-    /// The store: a path, or sqlite:///relative/path
+    /// The store: a path, sqlite:///relative/path, or postgresql://user@host/database
     #[arg(env = "GATEKEY_STORE", hide_env_values = true)]
     store: String,
     /// Tell of API keys that expire within this time
     #[arg(long, value_name = "DURATION", default_value = "14d", value_parser = duration)]
     expiring: u64,
+    /// Of PostgreSQL: an acknowledged revocation is to survive the loss of the primary, so that a
+    /// standby must answer for each
+    #[arg(long)]
+    replica: bool,
     #[command(flatten)]
     pepper: PepperArgs,
 }
@@ -74,6 +81,10 @@ impl Findings {
 }
 
 pub(super) fn run(doctor: &Doctor, output: &mut Output) -> Outcome<()> {
+    if let StoreUrl::Postgres(url) = doctor.store.parse()? {
+        let findings = server::look(doctor, &url.to_string())?;
+        return tell(&findings, &url.to_string(), output);
+    }
     let (path, mark, url) = located(&doctor.store)?;
     if path.is_dir() {
         return Err(Failure::Input(format!(
@@ -95,10 +106,10 @@ pub(super) fn run(doctor: &Doctor, output: &mut Output) -> Outcome<()> {
     expiring(&mut findings, &facts, now, doctor.expiring);
     rings(&mut findings, &facts, now);
     leftovers(&mut findings, &path);
-    tell(&findings, &path, output)
+    tell(&findings, &path.display().to_string(), output)
 }
 
-fn tell(findings: &Findings, path: &Path, output: &mut Output) -> Outcome<()> {
+fn tell(findings: &Findings, store: &str, output: &mut Output) -> Outcome<()> {
     let each = findings.0.iter().map(|(check, state, said)| {
         let mut one = ObjectWriter::new();
         one.text("check", check);
@@ -108,7 +119,7 @@ fn tell(findings: &Findings, path: &Path, output: &mut Output) -> Outcome<()> {
     });
     let each: Vec<String> = each.collect();
     let mut json = ObjectWriter::new();
-    json.text("store", &path.display().to_string());
+    json.text("store", store);
     json.raw("well", if findings.faults() == 0 { "true" } else { "false" });
     json.raw("findings", &format!("[{}]", each.join(",")));
     output.either(&json.end(), || {

@@ -17,6 +17,7 @@ mod input;
 mod jwk;
 mod keyring;
 mod oauth;
+mod operations;
 mod output;
 mod pages;
 mod pepper;
@@ -68,7 +69,8 @@ enum Command {
     /// Make, rotate and publish the keys of a signer
     #[command(subcommand)]
     Keyring(keyring::Command),
-    /// Back a store up, restore it, accept a restored one
+    /// Back a store up, restore it, accept a restored one; copy it to another kind, check it, count
+    /// what is in it, bring its tables forward
     #[command(subcommand)]
     Store(backup::Command),
     /// See whether all is well with a store: permissions, peppers, mark, clock, versions, what

@@ -220,7 +220,7 @@ impl Cells {
 }
 
 /// A table of names and values, one a line.
-fn facts<'a>(facts: impl IntoIterator<Item = (&'a str, String)>) -> Shown {
+pub(super) fn facts<'a>(facts: impl IntoIterator<Item = (&'a str, String)>) -> Shown {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     let mut table = Cells(table);

@@ -4,6 +4,8 @@
 
 mod backups;
 mod doctor;
+#[cfg(all(unix, feature = "postgres"))]
+mod doctor_server;
 #[path = "../oauth/evil.rs"]
 #[expect(dead_code, reason = "the other test program uses the rest of it")]
 mod evil;
@@ -11,10 +13,19 @@ mod keys;
 mod mistakes;
 mod oauth;
 mod oauth_lines;
+#[cfg(all(unix, feature = "postgres"))]
+mod operations;
 mod peppers;
 #[path = "../oauth/provider.rs"]
 #[expect(dead_code, reason = "the other test program uses the rest of it")]
 mod provider;
+#[cfg(all(unix, feature = "postgres"))]
+#[path = "../rounds/mod.rs"]
+mod rounds;
+#[cfg(all(unix, feature = "postgres"))]
+#[path = "../it/postgres/server.rs"]
+#[expect(dead_code, reason = "the other test program uses the rest of it")]
+mod server;
 mod session;
 mod together;
 mod tokens;

@@ -48,6 +48,11 @@ pub(super) struct Heard {
 }
 
 impl Heard {
+    /// What was heard last, while the thread runs.
+    fn known(&self) -> Option<Result<u64>> {
+        self.stamp().filter(|_| self.goes_on.load(Ordering::Acquire))
+    }
+
     /// What was heard last, unless that is too old; none if nothing was heard yet.
     fn stamp(&self) -> Option<Result<u64>> {
         let at = self.at.load(Ordering::Acquire);
@@ -98,7 +103,7 @@ impl Ear {
     /// The stamp, from memory once the thread has heard something.
     pub(super) fn stamp(&self) -> Result<u64> {
         let heard = self.own();
-        if let Some(known) = heard.stamp().filter(|_| heard.goes_on.load(Ordering::Acquire)) {
+        if let Some(known) = heard.known() {
             return known;
         }
         let stamp = self.ask()?;
@@ -111,7 +116,7 @@ impl Ear {
     /// clock.
     pub(super) fn look(&self) -> (Option<Result<u64>>, Option<u64>) {
         let heard = self.own();
-        let stamp = heard.stamp().or_else(|| {
+        let stamp = heard.known().or_else(|| {
             let at = SystemClock.monotonic();
             let asked = self.pool.try_read(|transaction| ask(&self.pool, transaction))?;
             if let Ok(stamp) = asked {
