@@ -56,7 +56,7 @@ fn every_kind_of_store_says_how_it_is() {
             "writable",
             "error",
         ] {
-            assert!(value.get(name).is_some(), "{name}: {json}");
+            assert!(value.member(name).is_some(), "{name}: {json}");
         }
         assert!(!json.contains("127.0.0.1") && !json.contains("Zx9"), "{json}");
         store.close().unwrap();
@@ -125,4 +125,18 @@ fn a_role_that_only_reads_says_so() {
     .unwrap();
     let health = store.health().unwrap();
     assert_eq!((health.reachable, health.writable), (true, Some(false)));
+}
+
+/// Who is strict asks the server itself and has no one who listens: what it has heard is soon too
+/// old, and is asked again.
+#[test]
+fn a_strict_store_that_was_idle_is_reachable() {
+    let Some(server) = Server::shared("a_strict_store_that_was_idle_is_reachable") else { return };
+    let options = StoreOptions::new().pepper(peppers()).strict(true);
+    let store = Store::open_with(&server.url(), options).unwrap();
+    let keys = store.api_keys(ApiKeyOptions::new()).unwrap();
+    let key = keys.create(&KeySpec::new("acme")).unwrap();
+    keys.verify(key.secret.expose(), &gatekey::apikey::Check::new()).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(3500));
+    assert!(store.health().unwrap().reachable);
 }

@@ -21,6 +21,8 @@ mod backups;
 mod claims;
 mod clocks;
 mod concurrency;
+#[cfg(all(unix, feature = "postgres", feature = "sqlite"))]
+mod copy;
 #[cfg(feature = "sqlite")]
 mod damaged_reports;
 #[cfg(feature = "sqlite")]
