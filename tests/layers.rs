@@ -64,21 +64,7 @@ const LAYERS: [(&str, &[&str]); 26] = [
     ),
     ("operations", OPERATIONS),
     ("doctor", &["error", "base", "store", "pepper", "keyring", "open"]),
-    (
-        "present",
-        &[
-            "error",
-            "base",
-            "store",
-            "apikey",
-            "keyring",
-            "session",
-            "oauth",
-            "resource",
-            "backup",
-            "operations",
-        ],
-    ),
+    ("present", PRESENT),
     // Edges, imported by no other module.
     ("interop", &["error", "base", "jwk"]),
     // The public API only: see [`EDGES`].
@@ -117,7 +103,9 @@ const OPEN: &[&str] =
 
 const OPERATIONS: &[&str] =
     &["error", "base", "store", "pepper", "apikey", "keyring", "session", "open", "doctor"];
-
+#[rustfmt::skip]
+const PRESENT: &[&str] =
+    &["error", "base", "store", "apikey", "keyring", "session", "oauth", "resource", "backup", "operations"];
 const GUARD: &[&str] = &["error", "base", "jwt", "store", "web", "apikey", "session", "resource"];
 
 /// Where files are read and written.

@@ -1,11 +1,11 @@
 //! What is in one store, taken over into another while both are in use: from SQLite to PostgreSQL,
 //! or back.
 //!
-//! Rows are copied as they are, sealed under the same peppers. Of two that differ, the later version
-//! stays, with one exception: what is revoked or has ended, on whichever side, stays so. Nothing is
-//! taken away from the store that is copied from, and nothing but what it has ended from the other.
-//! Doing it again costs a comparison, and brings over what is new; done to its end, all that was
-//! acknowledged on the one side before that moment is on the other.
+//! Rows are copied as they are, sealed under the same peppers. Of two that differ, the later
+//! version stays, with one exception: what is revoked or has ended, on either side, stays so.
+//! Nothing is taken away from the store that is copied from, and nothing but what it has ended from
+//! the other. Doing it again costs a comparison, and brings over what is new; done to its end, all
+//! that was acknowledged on the one side before that moment is on the other.
 //!
 //! Not copied: the audit and the events of sessions, which stay where things have happened.
 
@@ -47,8 +47,8 @@ pub struct CopyReport {
     pub revocations: u64,
     /// Tokens that are used once and were used.
     pub seen_tokens: u64,
-    /// API keys and sessions that the other store knew in a later version, and that have ended here:
-    /// they have ended there as well now.
+    /// API keys and sessions that the other store knew in a later version, and that have ended
+    /// here: they have ended there as well now.
     pub ended: u64,
     /// What could not be copied, each with a sentence that says why.
     pub problems: Vec<String>,
@@ -62,8 +62,8 @@ pub(super) type Hear<'a> = &'a mut dyn FnMut(u64, u64) -> Result<()>;
 /// stops the copy between two transactions. It can be done again at any time.
 ///
 /// # Errors
-/// `InvalidArgument`: one of them is in memory or a folder, or they are the same. `WrongPepper`: one
-/// of them was made under other peppers. Those of [`crate::store::Backend`], of either.
+/// `InvalidArgument`: one of them is in memory or a folder, or they are the same. `WrongPepper`:
+/// one of them was made under other peppers. Those of [`crate::store::Backend`], of either.
 pub fn store_copy(
     from: &str,
     to: &str,

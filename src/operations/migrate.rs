@@ -20,8 +20,9 @@ pub struct Migration {
 /// use them. With `dry_run`, nothing is changed, and it is told what would be.
 ///
 /// # Errors
-/// `InvalidArgument`: it is in memory or a folder. `StoreReadOnly`: this user may not. `StoreCorrupt`:
-/// the tables are not gatekey's, or of a newer version. Those of [`crate::store::Backend`].
+/// `InvalidArgument`: it is in memory or a folder. `StoreReadOnly`: this user may not.
+/// `StoreCorrupt`: the tables are not gatekey's, or of a newer version. Those of
+/// [`crate::store::Backend`].
 pub fn store_migrate(url: &str, dry_run: bool) -> Result<Migration> {
     let url = lasting(url)?;
     let (before, after) = match &url {

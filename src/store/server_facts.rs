@@ -10,7 +10,8 @@ pub struct ServerFacts {
     pub version: String,
     /// The same as a number: 180001 is 18.1.
     pub version_number: u32,
-    /// The version of the store's tables, if they are there, and the newest that this library knows.
+    /// The version of the store's tables, if they are there, and the newest that this library
+    /// knows.
     pub tables: (Option<u64>, u64),
     /// The user of the connection, and whether it is a superuser.
     pub role: (String, bool),
