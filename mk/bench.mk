@@ -3,7 +3,7 @@
 FUZZ_SECONDS ?= 60
 BENCH_ENV = CARGO='$(CARGO)' PYTHON='$(PYTHON)' TARGET='$(TARGET)'
 
-.PHONY: bench bench-api-keys bench-asyncio bench-guard bench-pg18 bench-proxies bench-services bench-sessions callgrind fuzz
+.PHONY: bench bench-api-keys bench-asyncio bench-guard bench-many-machines bench-pg18 bench-proxies bench-services bench-sessions callgrind fuzz
 
 bench: wheel ## Measures gatekey beside its peers, writes docs/bench*.md and docs/bench.svg (QUICK=1: prints)
 	@$(MAKE) --no-print-directory install PREFIX=$(TARGET)/bench/prefix DESTDIR=
@@ -38,6 +38,10 @@ bench-proxies: ## What a decision of examples/proxies costs behind each proxy (R
 	@$(MAKE) --no-print-directory dev-wheel
 	@$(MAKE) --no-print-directory install PREFIX=$(TARGET)/bench/prefix DESTDIR=
 	FFI_LIBRARY='$(TARGET)/bench/prefix/lib' $(VENV_PY) benches/proxies.py
+
+bench-many-machines: wheel servers ## Writes docs/bench-many-machines.md: revocations between nodes, changes in a second (QUICK=1: prints)
+	@$(VENV_PY) -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(TARGET)/bench/many $(WHEELS)/gatekey-*.whl
+	PYTHONPATH='$(TARGET)/bench/many' $(VENV_PY) benches/many.py
 
 callgrind: ## Counts the instructions of one HS256 verify and sign (ALG=ES256: of another algorithm)
 	$(BENCH_ENV) $(PYTHON) benches/callgrind.py

@@ -205,6 +205,8 @@ impl ApiKeys {
             keys.inner.give_up();
             return Err(error);
         }
+        let inner: Weak<Inner> = Arc::downgrade(inner);
+        keys.inner.store.keep_fed(inner);
         Ok(keys)
     }
 

@@ -12,12 +12,12 @@ use super::mirror::{Places, Slot};
 use super::peppers::needed_peppers;
 use super::profile::{Profile, is_simple, pack_rate, unpack_rate};
 use crate::base::clock::plausible;
-use crate::base::follow::{Freshness, Last, Looks};
+use crate::base::follow::{Freshness, Last, Look, Looks};
 use crate::base::pace::Dates;
 use crate::base::process;
-use crate::base::reach::beyond_memory;
+use crate::base::reach::{beyond_memory, is_in_memory};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{CLOSED, KeyStatus, Loaded, StoredKey};
+use crate::store::{CLOSED, Fed, KeyStatus, LATE, Loaded, StoredKey, stamp};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -247,25 +247,64 @@ impl Inner {
 
     #[cold]
     fn look(self: &Arc<Self>, now: u64) -> Result<()> {
-        beyond_memory()?;
         self.be_open()?;
         self.feed.wall.store(self.clock.now(), Ordering::Relaxed);
         self.now()?; // rather than that the store was silent
+        let (own, fresh) = (self.own(), &self.feed.fresh);
+        let mut is_late = false;
+        let hears = || {
+            let heard = self.store.stamp();
+            is_late = heard == Err(LATE);
+            heard.is_ok()
+        };
+        // Brought up to date by the store: memory is enough.
+        if own.writer.is_fed() && self.flusher.is_running() && fresh.go_on(now, hears) {
+            if !is_in_memory() {
+                self.counts.notice(&*self.store);
+            }
+            return Ok(());
+        }
+        beyond_memory()?;
         self.counts.notice(&*self.store);
         self.start_flusher();
-        self.feed.fresh.after(self.sync(now, self.feed.fresh.wants_look()))
+        fresh.after(self.sync(now, is_late || fresh.wants_look()))
+    }
+
+    /// Whether the store brings the mirror up to date, and still hears of changes.
+    pub(super) fn is_in_touch(&self, now: u64) -> bool {
+        let own = self.own();
+        own.writer.is_fed() && self.feed.fresh.go_on(now, || self.store.stamp().is_ok())
     }
 
     /// Follows the feed to its end. Unless `wait`, not while another thread does: then it is false.
     pub(super) fn sync(&self, now: u64, wait: bool) -> Result<bool> {
         self.now()?; // what follows may reckon with the time
-        self.own().writer.look(wait, |writer| self.follow_feed(writer, now))
+        let own = self.own();
+        own.writer.look(wait, |writer| {
+            if own.writer.is_fed() && !self.feed.fresh.is_strict() {
+                match self.store.stamp() {
+                    Err(error) if error == LATE => {}
+                    heard => return heard.map(|_| self.heard(now)),
+                }
+            }
+            self.follow_feed(writer, now, Look::Use)
+        })
     }
 
-    fn follow_feed(&self, writer: &mut Writer, now: u64) -> Result<()> {
+    /// Follows the feed to where the store stands at this moment.
+    pub(super) fn sync_now(&self) -> Result<()> {
+        self.now()?; // what follows may reckon with the time
+        let now = self.clock.monotonic();
+        self.own().writer.look_now(|writer| self.follow_feed(writer, now, Look::Now))
+    }
+
+    fn follow_feed(&self, writer: &mut Writer, now: u64, look: Look) -> Result<()> {
         self.make_ready(writer)?;
-        let is_strict = self.feed.fresh.is_strict();
-        let stamp = if is_strict { self.store.stamp_now()? } else { self.store.stamp()? };
+        let stamp = match look {
+            Look::Fed(stamp) => stamp,
+            Look::Use if !self.feed.fresh.is_strict() => stamp(&*self.store)?,
+            Look::Use | Look::Now => self.store.stamp_now()?,
+        };
         if writer.stamp != Some(stamp) {
             // Its numbers may have caught up with what was followed.
             let history = self.store.history()?;
@@ -443,13 +482,28 @@ impl Inner {
     }
 }
 
+impl Fed for Inner {
+    fn be_fed(&self, stamp: u64, anew: bool) {
+        // Who has not used it in this process reads everything at the first use.
+        if self.be_open().is_err() || !self.is_own() {
+            return;
+        }
+        let own = self.own();
+        own.writer.feed(&self.feed.fresh, anew, |writer| {
+            self.now()?;
+            self.follow_feed(writer, self.clock.monotonic(), Look::Fed(stamp))
+        });
+    }
+}
+
 impl ApiKeys {
     /// Looks now at what other processes have changed, however recent the last look.
     ///
     /// # Errors
     /// Those of [`crate::store::Backend`].
     pub fn refresh(&self) -> Result<()> {
-        self.inner.sync(self.inner.clock.monotonic(), true).map(drop)
+        self.inner.be_open()?;
+        self.inner.sync_now()
     }
 
     /// The ids of keys that this process has seen revoked and whose row in the store is not: it was

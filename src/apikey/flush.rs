@@ -72,6 +72,13 @@ impl Upgrades {
     }
 }
 
+impl Flusher {
+    /// Whether this process has begun to write down what is counted.
+    pub(super) fn is_running(&self) -> bool {
+        self.ticker.is_made()
+    }
+}
+
 impl Inner {
     pub(super) fn start_flusher(self: &Arc<Self>) {
         if self.flusher.ticker.is_made() || self.flusher.closed.load(Ordering::Relaxed) {

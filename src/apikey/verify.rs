@@ -329,6 +329,9 @@ impl Inner {
 
     #[cold]
     fn find_late(&self, key: u128, now: u64) -> Result<Option<(u32, &Slot)>> {
+        if self.is_in_touch(now) {
+            return Ok(self.mirror.find(key));
+        }
         match self.sync(now, true) {
             Ok(_) => Ok(self.mirror.find(key)),
             // The clock; what was closed.
@@ -385,7 +388,7 @@ impl Inner {
                 // The key's credits were set again, or the key is gone: it is there when the store
                 // is looked at.
                 Err(error) if error.kind() == ErrorKind::StoreConflict => {
-                    self.sync(self.clock.monotonic(), true)?;
+                    self.sync_now()?;
                     continue;
                 }
                 Err(error) => return Err(error.about_api_key(profile.id())),

@@ -4,7 +4,9 @@
 //!
 //! The first use after 25 ms looks at the store. Other threads meanwhile use what is known. While
 //! the store is out of reach, everything works from memory for `max_stale`, then is refused. With
-//! `strict`, every use asks the store first. A fork copies neither a lock nor a look.
+//! `strict`, every use asks the store first. A fork copies neither a lock nor a look. Some stores
+//! bring their followers up to date themselves ([`Looks::feed`]); then a look asks only whether
+//! they still hear of the store.
 
 use super::clock::{Clock, NANOS, SystemClock};
 use super::pace::Pace;
@@ -12,7 +14,7 @@ use super::process::{self, lock, lock_if};
 use super::reach::beyond_memory;
 use super::text::argument;
 use crate::error::{Error, ErrorKind, Result};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 
 /// How old what is known may be before the next use looks, in nanoseconds. Half of what is
@@ -144,6 +146,18 @@ impl Freshness {
         (heard < NEVER).then(|| age(heard, self.clock.monotonic()))
     }
 
+    /// As [`Self::heard`], for those who are fed, if the store is `in_touch`; false if that is not
+    /// so, or if everything was taken back meanwhile.
+    pub(crate) fn go_on(&self, now: u64, in_touch: impl FnOnce() -> bool) -> bool {
+        let before = self.heard.load(Ordering::Acquire);
+        if self.strict || before >= NEVER || !in_touch() {
+            return false;
+        }
+        let moved =
+            self.heard.compare_exchange(before, now, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        moved || self.is_recent(now)
+    }
+
     /// Whether every question asks the store itself.
     pub(crate) const fn is_strict(&self) -> bool {
         self.strict
@@ -216,6 +230,8 @@ pub(crate) struct Looks<T> {
     /// How many have begun.
     begun: AtomicU64,
     last: Mutex<Last<T>>,
+    /// Whether the store brings it up to date.
+    fed: AtomicBool,
 }
 
 /// The last look that has ended.
@@ -248,6 +264,49 @@ impl<T> Looks<T> {
         }
         last.ended.clone().map(|()| true)
     }
+
+    /// Looks, in any case: what others have seen meanwhile is not enough.
+    pub(crate) fn look_now(&self, look: impl FnOnce(&mut T) -> Result<()>) -> Result<()> {
+        beyond_memory()?;
+        let mut last = lock(&self.last);
+        let number = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
+        let ended = look(&mut last.known);
+        (last.number, last.ended) = (number, ended);
+        last.ended.clone()
+    }
+
+    /// As [`Self::look_now`], for a store that brings its followers up to date: from then on they
+    /// are, if that went well. `anew`: until then nothing is known.
+    pub(crate) fn feed(
+        &self,
+        fresh: &Freshness,
+        anew: bool,
+        look: impl FnOnce(&mut T) -> Result<()>,
+    ) {
+        if anew {
+            // In this order: see `Freshness::go_on`.
+            self.fed.store(false, Ordering::SeqCst);
+            fresh.forget();
+        }
+        let is_fed = self.look_now(look).is_ok();
+        self.fed.store(is_fed, Ordering::SeqCst);
+    }
+
+    /// Whether the store brings it up to date, so that those who use it need not look.
+    pub(crate) fn is_fed(&self) -> bool {
+        self.fed.load(Ordering::SeqCst)
+    }
+}
+
+/// Who looks, and what for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// A use of what is known.
+    Use,
+    /// Someone who wants to know how the store stands now.
+    Now,
+    /// The store itself, which stands there.
+    Fed(u64),
 }
 
 impl<T: Default> Default for Last<T> {

@@ -97,6 +97,12 @@ pub(crate) fn may_ask() -> bool {
     REACH.get().within == Within::Anything
 }
 
+/// Whether this thread may use memory only, for what can as well be left for another time.
+#[inline]
+pub(crate) fn is_in_memory() -> bool {
+    REACH.get().within == Within::Memory
+}
+
 /// Said by what is about to ask a disk or a network, or to wait for someone who does.
 ///
 /// # Errors

@@ -86,7 +86,7 @@ impl KeyRing {
 impl Inner {
     /// Shows the ring as it is, with the callbacks that there are now.
     fn read_again(&self) -> Result<()> {
-        self.look(self.clock.monotonic(), true)?;
+        self.look_now()?;
         self.current.rcu(|known| {
             let mut joined = Current::clone(known);
             self.callbacks.join(&mut joined.keys);

@@ -7,6 +7,7 @@
 //! each use keeps the ring fresh (`be_fresh`).
 
 mod callbacks;
+mod feed;
 mod options;
 mod ring_key;
 mod text;
@@ -172,9 +173,12 @@ impl KeyRing {
             looks: Own::new(),
         };
         inner.make_if_missing()?;
-        inner.look(inner.clock.monotonic(), true)?;
+        inner.look_now()?;
         inner.promise(inner.options.token_ttl.unwrap_or(0))?;
-        Ok(Self(Arc::new(inner)))
+        let inner = Arc::new(inner);
+        let fed: Weak<Inner> = Arc::downgrade(&inner);
+        inner.store.keep_ring_fed(fed);
+        Ok(Self(inner))
     }
 
     /// What is called when the store closes.
@@ -299,7 +303,7 @@ impl KeyRing {
     /// # Errors
     /// Those of [`KeyRingStore`].
     pub fn refresh(&self) -> Result<()> {
-        self.0.look(self.0.clock.monotonic(), true).map(drop)
+        self.0.look_now()
     }
 }
 
@@ -335,68 +339,7 @@ impl KeySource for KeyRing {
     }
 }
 
-/// The store closes: nothing is signed or verified any more.
-impl Follower for Inner {
-    fn end(&self) -> Result<()> {
-        self.fresh.stop();
-        Ok(())
-    }
-
-    fn looked_ago(&self) -> Option<u64> {
-        self.fresh.heard_ago()
-    }
-}
-
 impl Inner {
-    /// Looks at the store if it is time to; refuses if what is known is too old.
-    #[inline]
-    fn be_fresh(&self) -> Result<()> {
-        let clock = &*self.clock;
-        let now = clock.monotonic();
-        // A clock that was moved by hand may have moved past the end of a key.
-        if self.fresh.is_recent(now)
-            && (clock.is_system() || clock.now() == self.looked.load(Ordering::Relaxed))
-        {
-            return Ok(());
-        }
-        self.look_or_go_on(now)
-    }
-
-    #[cold]
-    fn look_or_go_on(&self, now: u64) -> Result<()> {
-        beyond_memory()?;
-        if self.fresh.is_over() {
-            return Err(CLOSED);
-        }
-        self.fresh.after(self.look(now, self.fresh.wants_look()))
-    }
-
-    /// Looks at the store. Unless `wait`, not while another thread does: then it is false.
-    fn look(&self, now: u64, wait: bool) -> Result<bool> {
-        self.looks.get().look(wait, |()| self.follow(now))
-    }
-
-    /// Reads the ring if it has changed, and forgets keys whose last token has expired.
-    fn follow(&self, now: u64) -> Result<()> {
-        if self.fresh.is_over() {
-            return Err(CLOSED);
-        }
-        let known = self.current.load();
-        let dates = self.pace.read(&*self.clock)?;
-        let seconds = dates.now;
-        // What a clock left out that has stepped back since is good again.
-        let is_back = seconds < known.lapsed;
-        let stamp = self.store.key_ring_version(&self.options.name)?;
-        if is_back || stamp != known.stamp {
-            self.show(Current { stamp, ..self.load()? }, dates);
-        } else if known.has_lapsed(seconds) {
-            self.show((**known).clone(), dates);
-        }
-        self.looked.store(seconds, Ordering::Relaxed);
-        self.fresh.heard(now);
-        Ok(())
-    }
-
     fn show(&self, mut new: Current, dates: Dates) {
         self.keep_long_enough(&mut new, dates.latest);
         new.forget(dates.now);
@@ -541,7 +484,7 @@ impl Inner {
         }
         for _ in 0..TRIES {
             match put() {
-                Ok(()) => return self.look(self.clock.monotonic(), true).map(drop),
+                Ok(()) => return self.look_now(),
                 Err(error) if error.kind() == ErrorKind::StoreConflict => {}
                 Err(error) => return Err(error),
             }

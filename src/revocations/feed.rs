@@ -3,14 +3,14 @@
 //! what has expired.
 
 use super::Inner;
-use super::latest::{Latest, Look};
+use super::latest::{Clocks, Latest};
 use super::table::{Entry, Table};
 use crate::base::clock::{Clock as _, SystemClock};
-use crate::base::follow::{Freshness, Looks};
+use crate::base::follow::{Freshness, Look, Looks};
 use crate::base::process::{Own, brief};
 use crate::base::reach::beyond_memory;
 use crate::error::{ErrorKind, Result};
-use crate::store::{CLOSED, Revocation, RevocationKind};
+use crate::store::{CLOSED, Fed, LATE, Revocation, RevocationKind, stamp};
 use foldhash::quality::RandomState;
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -56,7 +56,7 @@ pub(super) struct Feed {
 struct Followed {
     /// The store's stamp when it was followed to its end.
     stamp: Option<u64>,
-    clocks: Look,
+    clocks: Clocks,
 }
 
 /// The bit of tokens that were revoked without their issuer, so that it may be any.
@@ -97,6 +97,11 @@ impl Feed {
     /// Whether it was stopped.
     pub(super) fn is_over(&self) -> bool {
         self.fresh.is_over()
+    }
+
+    /// Whether the store brings it up to date.
+    pub(super) fn is_fed(&self) -> bool {
+        self.looks.get().is_fed()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -252,6 +257,20 @@ impl Feed {
     }
 }
 
+impl Fed for Inner {
+    fn be_fed(&self, stamp: u64, anew: bool) {
+        let feed = &self.feed;
+        // Who has not used it in this process has nothing of it to be kept.
+        if feed.fresh.is_over() || !feed.looks.is_made() {
+            return;
+        }
+        feed.looks.get().feed(&feed.fresh, anew, |followed| {
+            let (now, seconds) = (self.clock.monotonic(), self.now()?);
+            self.look_at_store(followed, now, seconds, Look::Fed(stamp))
+        });
+    }
+}
+
 impl Inner {
     /// Refuses if what is known is too old; looks at the feed if it is time to. `now` is of the
     /// monotonic clock, `seconds` the date by the clock of who asks.
@@ -265,22 +284,64 @@ impl Inner {
 
     #[cold]
     fn look(&self, now: u64, seconds: u64) -> Result<()> {
-        beyond_memory()?;
-        if self.feed.fresh.is_over() {
+        let (fresh, looks) = (&self.feed.fresh, self.feed.looks.get());
+        if fresh.is_over() {
             return Err(CLOSED);
         }
-        self.feed.fresh.after(self.sync(now, seconds, self.feed.fresh.wants_look()))
+        let mut is_late = false;
+        let hears = || {
+            let heard = self.store.stamp();
+            is_late = heard == Err(LATE);
+            heard.is_ok()
+        };
+        // Brought up to date by the store: memory is enough.
+        if looks.is_fed() && fresh.go_on(now, hears) {
+            self.feed.latest.note(seconds);
+            return Ok(());
+        }
+        beyond_memory()?;
+        fresh.after(self.sync(now, seconds, is_late || fresh.wants_look()))
     }
 
     /// Follows the feed to its end. Unless `wait`, not while another thread does: then it is false.
     pub(super) fn sync(&self, now: u64, seconds: u64, wait: bool) -> Result<bool> {
-        self.feed.looks.get().look(wait, |followed| self.look_at_store(followed, now, seconds))
+        let looks = self.feed.looks.get();
+        looks.look(wait, |followed| {
+            if looks.is_fed() && !self.feed.fresh.is_strict() {
+                match self.store.stamp() {
+                    Err(error) if error == LATE => {}
+                    heard => {
+                        heard?;
+                        self.feed.latest.note(seconds);
+                        self.feed.fresh.heard(now);
+                        return Ok(());
+                    }
+                }
+            }
+            self.look_at_store(followed, now, seconds, Look::Use)
+        })
     }
 
-    fn look_at_store(&self, followed: &mut Followed, now: u64, seconds: u64) -> Result<()> {
+    /// Follows the feed to where the store stands at this moment.
+    pub(super) fn sync_now(&self) -> Result<()> {
+        let (now, seconds) = (self.clock.monotonic(), self.now()?);
+        let looks = self.feed.looks.get();
+        looks.look_now(|followed| self.look_at_store(followed, now, seconds, Look::Now))
+    }
+
+    fn look_at_store(
+        &self,
+        followed: &mut Followed,
+        now: u64,
+        seconds: u64,
+        look: Look,
+    ) -> Result<()> {
         let feed = &self.feed;
-        let is_strict = feed.fresh.is_strict();
-        let stamp = if is_strict { self.store.stamp_now()? } else { self.store.stamp()? };
+        let stamp = match look {
+            Look::Fed(stamp) => stamp,
+            Look::Use if !feed.fresh.is_strict() => stamp(&*self.store)?,
+            Look::Use | Look::Now => self.store.stamp_now()?,
+        };
         feed.latest.note(seconds);
         if followed.stamp != Some(stamp) {
             // Before the entries: what is forgotten in between is behind the next horizon.

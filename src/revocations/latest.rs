@@ -87,14 +87,14 @@ impl Latest {
 /// Two clocks at one look, the wall clock and one that cannot be set: whether the first has run
 /// away by the next.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Look {
+pub(super) struct Clocks {
     wall: u64,
     clock: u64,
     /// Not before this time is anything forgotten, in seconds of the wall clock.
     due: u64,
 }
 
-impl Look {
+impl Clocks {
     /// Whether it is time to forget what has expired, every this many seconds. Not within that time
     /// after the first look, or after the wall clock was set far ahead or back.
     pub(super) fn is_due(&mut self, wall: u64, clock: u64, every: u64) -> bool {
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn one_look_by_a_clock_that_ran_away_forgets_nothing() {
-        let mut look = Look::default();
+        let mut look = Clocks::default();
         let at = |seconds: u64| seconds * NANOS;
         assert!(
             !look.is_due(T, at(1), 600),

@@ -234,7 +234,10 @@ impl Revocations {
             used_at: AtomicU64::new(0),
         };
         inner.sync(inner.clock.monotonic(), inner.now()?, true)?;
-        Ok(Self(Arc::new(inner)))
+        let inner = Arc::new(inner);
+        let fed: Weak<Inner> = Arc::downgrade(&inner);
+        inner.store.keep_fed(fed);
+        Ok(Self(inner))
     }
 
     /// Refuses what has been closed, by itself or with its store, before anything else is asked.
@@ -420,7 +423,7 @@ impl Revocations {
     /// Those of [`RevocationStore`].
     pub fn refresh(&self) -> Result<()> {
         self.check_open()?;
-        self.0.sync(self.0.clock.monotonic(), self.0.now()?, true).map(drop)
+        self.0.sync_now()
     }
 
     /// Forgets what has become needless, in the store and in memory; otherwise that happens every
@@ -559,8 +562,15 @@ impl Inner {
         if entries.is_empty() {
             return;
         }
+        // The store may be bringing them up to date at this moment: a number that was guessed then
+        // would be too high.
+        let is_fed = self.feed.is_fed();
+        if is_fed && self.sync_now().is_ok() {
+            return;
+        }
         self.feed.follow(entries);
-        if self.now().and_then(|now| self.sync(self.clock.monotonic(), now, true)).is_err() {
+        let look = || self.sync(self.clock.monotonic(), self.now()?, true);
+        if is_fed || look().is_err() {
             // Without them a token that was revoked might look later than that: no token is
             // accepted before they are known.
             self.feed.forget();

@@ -1,7 +1,9 @@
 //! What key rings are kept in: one blob each, replaced as a whole.
 
+use super::Fed;
 use crate::error::{ErrorKind, Result};
 use std::fmt;
+use std::sync::Weak;
 
 /// A key ring as it is kept.
 #[derive(Clone, PartialEq, Eq)]
@@ -51,6 +53,27 @@ pub trait KeyRingStore: Send + Sync {
     /// # Errors
     /// See [`KeyRingStore`].
     fn key_ring_version(&self, name: &str) -> Result<u64>;
+
+    /// As [`Self::key_ring_version`], asked of the store at this very moment.
+    ///
+    /// # Errors
+    /// See [`KeyRingStore`].
+    fn key_ring_version_now(&self, name: &str) -> Result<u64> {
+        self.key_ring_version(name)
+    }
+
+    /// As [`Backend::keep_fed`](super::Backend::keep_fed).
+    fn keep_ring_fed(&self, fed: Weak<dyn Fed>) {
+        let _ = fed;
+    }
+
+    /// Of a store that keeps rings fed: whether it still hears of changes.
+    ///
+    /// # Errors
+    /// `StoreUnavailable`: it has not for a few seconds.
+    fn hears(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// Puts the ring in the place of the version before it.
     ///

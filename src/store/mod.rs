@@ -69,12 +69,21 @@ pub(crate) use sqlite::{Copied, Progress, SCHEMA, back_up, examine, restore, sql
 
 use crate::error::{Error, ErrorKind, Result};
 use std::path::PathBuf;
+use std::sync::Weak;
 
 /// What everything that was closed answers from then on, in memory as well: no store is out of
 /// reach, the program uses what it has closed.
 pub(crate) const CLOSED: Error = Error::new(
     ErrorKind::InvalidArgument,
     "The store, or what was kept in it, has been closed; open it again.",
+);
+
+/// What [`Backend::stamp`] answers where the thread that hears of changes has not run for so long
+/// that the process may have been stopped: what it knows is old, and the store itself is to be
+/// asked.
+pub(crate) const LATE: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "The store was not listened to for a moment; it is asked at the next use.",
 );
 
 /// Where the high-water mark of a file is kept: what tells an older copy of it, such as a backup,
@@ -144,6 +153,13 @@ pub trait Backend: Send + Sync {
         StoreHealth::of("other").asked(self.stamp_now(), |_, _| {})
     }
 
+    /// Keeps what is in memory up to date, if the store can: it has this called on a thread of its
+    /// own about once a second and when it hears of a change, so that those who verify ask memory
+    /// only. Others are not called, and look when they are used.
+    fn keep_fed(&self, fed: Weak<dyn Fed>) {
+        let _ = fed;
+    }
+
     /// The fingerprints of all peppers that rows were made with, in ascending order.
     ///
     /// # Errors
@@ -188,6 +204,25 @@ pub(crate) trait Follower: Send + Sync {
 
     /// How many nanoseconds ago it last looked at the store; `None` if it never has.
     fn looked_ago(&self) -> Option<u64>;
+}
+
+/// The stamp as it was heard, or as the store says where none was listened to.
+pub(crate) fn stamp<T: Backend + ?Sized>(store: &T) -> Result<u64> {
+    match store.stamp() {
+        Err(error) if error == LATE => store.stamp_now(),
+        heard => heard,
+    }
+}
+
+/// What works from memory and is brought up to date by its store: see [`Backend::keep_fed`].
+pub trait Fed: Send + Sync {
+    /// The store has come to `stamp`: reads what is new since. `anew`: it is another store than
+    /// before, or an older state of it, so that nothing in memory holds until all was read.
+    ///
+    /// Whoever uses it from now on believes that the store stands there for as long as
+    /// [`Backend::stamp`] gives an answer. What cannot be read is tried again, and reported, by
+    /// those who use it.
+    fn be_fed(&self, stamp: u64, anew: bool);
 }
 
 /// A store of everything: one file, one backup. Whatever keeps all four kinds is one.

@@ -163,6 +163,24 @@ impl Socket {
         Ok(())
     }
 
+    /// As [`Self::receive`], of what is there already.
+    #[cfg(feature = "postgres")]
+    pub(super) fn receive_now(&mut self, into: &mut dyn FnMut(&[u8])) -> IoResult<usize> {
+        self.set_nonblocking(true)?;
+        let read = self.receive(into, Duration::from_secs(1));
+        self.set_nonblocking(false)?;
+        read
+    }
+
+    #[cfg(feature = "postgres")]
+    fn set_nonblocking(&self, on: bool) -> IoResult<()> {
+        match &self.raw {
+            Raw::Tcp(held) => held.get().ok_or(FORKED)?.set_nonblocking(on),
+            #[cfg(unix)]
+            Raw::Unix(held) => held.get().ok_or(FORKED)?.set_nonblocking(on),
+        }
+    }
+
     /// Reads what is there, or waits for it, and hands it on; how much it was, 0 at the end.
     pub(super) fn receive(
         &mut self,

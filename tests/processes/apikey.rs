@@ -3,7 +3,7 @@
 use super::rounds::rounds;
 use super::{Dice, append, child, child_after, folder, is_over, nanos, say, wait_for_all};
 use gatekey::apikey::{ApiKeyOptions, AuditFilter, Check, CreditSpec, KeySpec};
-use gatekey::store::SqliteStore;
+use gatekey::store::{Database, SqliteStore};
 use gatekey::{ApiKeys, ErrorKind, Peppers, Secret};
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
@@ -12,10 +12,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The keys of a folder: in a file there, or where the file `url` says.
 pub(super) fn open(folder: &Path) -> ApiKeys {
-    let store = SqliteStore::open(folder.join("keys.sqlite")).unwrap();
     let peppers = Peppers::new(&[(1, Secret::new(vec![1; 32]))]).unwrap();
-    ApiKeys::open(Arc::new(store), peppers, ApiKeyOptions::new()).unwrap()
+    let store: Arc<dyn Database> = match std::fs::read_to_string(folder.join("url")) {
+        #[cfg(all(unix, feature = "postgres"))]
+        Ok(url) => Arc::new(super::postgres::server::open(&url)),
+        _ => Arc::new(SqliteStore::open(folder.join("keys.sqlite")).unwrap()),
+    };
+    ApiKeys::open(store, peppers, ApiKeyOptions::new()).unwrap()
 }
 
 /// What a child does in this part.
@@ -35,6 +40,19 @@ pub(super) fn play(part: &str, number: &str, folder: &Path) -> bool {
 
 const CREDITS: u64 = 100_000;
 
+/// What a call has returned, unless the store's server was killed meanwhile: then it may have been
+/// done or not.
+fn returned<T>(outcome: Result<T, gatekey::Error>) -> Option<T> {
+    match outcome {
+        Ok(done) => Some(done),
+        Err(error) if error.kind() == ErrorKind::StoreUnavailable => {
+            std::thread::sleep(Duration::from_millis(5));
+            None
+        }
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
 /// Creates, rotates, revokes and spends until it is killed: `?` before a call, `!` after its return.
 fn work(folder: &Path, seed: u64) {
     let keys = open(folder);
@@ -46,22 +64,27 @@ fn work(folder: &Path, seed: u64) {
         match dice.roll(6) {
             0 | 1 => {
                 say("? create");
-                let issued = keys.create(&KeySpec::new("acme")).unwrap();
+                let Some(issued) = returned(keys.create(&KeySpec::new("acme"))) else { continue };
                 say(&format!("! create {} {}", issued.record.id, issued.secret.expose_str()));
                 own.push(issued.record.id.clone());
             }
             2 if !own.is_empty() => {
-                let id = own[pick(&mut dice, &own)].clone();
+                let at = pick(&mut dice, &own);
+                let id = own[at].clone();
                 say(&format!("? rotate {id}"));
-                let issued = keys.rotate(&id, 0).unwrap();
+                let Some(issued) = returned(keys.rotate(&id, 0)) else {
+                    own.swap_remove(at);
+                    continue;
+                };
                 say(&format!("! rotate {id} {}", issued.secret.expose_str()));
             }
             3 if !own.is_empty() => {
                 let at = pick(&mut dice, &own);
                 let id = own.swap_remove(at);
                 say(&format!("? revoke {id}"));
-                keys.revoke(&id, "").unwrap();
-                say(&format!("! revoke {id}"));
+                if returned(keys.revoke(&id, "")).is_some() {
+                    say(&format!("! revoke {id}"));
+                }
             }
             _ => {
                 if keys.verify(&spent, &Check::new()).is_ok() {
@@ -84,18 +107,28 @@ struct Promise {
 #[test]
 fn nothing_that_was_promised_is_lost_in_a_crash() {
     let folder = folder("crash");
-    let keys = open(&folder);
+    crash(&folder, rounds(20), |_| {});
+    let raw = rusqlite::Connection::open(folder.join("keys.sqlite")).unwrap();
+    let integrity: String = raw.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(integrity, "ok");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// Kills a worker so many times, in each round after `meanwhile`; another process that is there all
+/// the time refuses what was revoked, too.
+pub(super) fn crash(folder: &Path, kills: u32, meanwhile: impl Fn(u32)) {
+    let keys = open(folder);
     let mut spec = KeySpec::new("spender");
     spec.credits = Some(CreditSpec { amount: CREDITS, ..CreditSpec::default() });
     let spender = keys.create(&spec).unwrap();
     std::fs::write(folder.join("spender"), spender.secret.expose_str()).unwrap();
     keys.close().unwrap();
     drop(keys);
+    let witness = open(folder);
     let mut promises: HashMap<String, Promise> = HashMap::new();
     let (mut spent, mut calls, mut dice) = (0_u64, 0_u64, Dice(42));
-    let kills = rounds(20);
     for round in 0..kills {
-        let mut worker = child(&format!("worker:{round}"), &folder, Stdio::piped());
+        let mut worker = child(&format!("worker:{round}"), folder, Stdio::piped());
         let mut lines = BufReader::new(worker.stdout.take().unwrap());
         let mut line = String::new();
         // The harness says something first; the worker's own first line starts the clock.
@@ -104,11 +137,12 @@ fn nothing_that_was_promised_is_lost_in_a_crash() {
             assert_ne!(lines.read_line(&mut line).unwrap(), 0, "the worker ended by itself");
         }
         std::thread::sleep(Duration::from_micros(500 + dice.roll(30_000)));
+        meanwhile(round);
         worker.kill().unwrap();
         worker.wait().unwrap();
         let mut rest = String::new();
         lines.read_to_string(&mut rest).unwrap();
-        let mut touched = Vec::new();
+        let (mut touched, mut ended) = (Vec::new(), Vec::new());
         for line in line.lines().chain(rest.lines()) {
             let words: Vec<&str> = line.split(' ').collect();
             match words[..] {
@@ -128,13 +162,21 @@ fn nothing_that_was_promised_is_lost_in_a_crash() {
                     calls += 1;
                     let promise = promises.get_mut(id).unwrap();
                     (promise.revoked, promise.open) = (true, None);
+                    ended.push(promise.secret.clone());
                 }
                 ["!", "spend"] => spent += 1,
                 _ => panic!("{line}"),
             }
         }
+        for secret in &ended {
+            let begun = std::time::Instant::now();
+            while witness.verify(secret, &Check::new()).is_ok() {
+                assert!(begun.elapsed() < Duration::from_secs(60), "accepted after it was revoked");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
         let last = round + 1 == kills;
-        let keys = open(&folder);
+        let keys = open(folder);
         for (id, promise) in &mut promises {
             if last || touched.contains(id) {
                 check(&keys, id, promise);
@@ -144,10 +186,7 @@ fn nothing_that_was_promised_is_lost_in_a_crash() {
         assert!(left + spent <= CREDITS, "{left} left and {spent} spent");
         drop(keys);
     }
-    let raw = rusqlite::Connection::open(folder.join("keys.sqlite")).unwrap();
-    let integrity: String = raw.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
-    assert_eq!(integrity, "ok");
-    let keys = open(&folder);
+    let keys = open(folder);
     let (mut filter, mut seqs) = (AuditFilter { limit: 1000, ..AuditFilter::default() }, 0);
     loop {
         let page = keys.audit(&filter).unwrap();
@@ -162,8 +201,6 @@ fn nothing_that_was_promised_is_lost_in_a_crash() {
     }
     assert!(seqs > calls, "{seqs} audit rows for {calls} calls");
     eprintln!("{kills} rounds, {calls} calls returned, {spent} credits spent");
-    drop(keys);
-    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 fn check(keys: &ApiKeys, id: &str, promise: &mut Promise) {

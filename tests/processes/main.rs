@@ -1,4 +1,5 @@
-//! Several processes on one SQLite file, and processes that are killed while they work on it.
+//! Several processes on one SQLite file or one PostgreSQL, and processes that are killed while they
+//! work on it.
 //!
 //! The children are this same program, told by an environment variable what to do; each writes a line
 //! when a call has returned, so that the parent knows what was promised.
@@ -17,6 +18,8 @@ mod files;
 mod forks;
 mod limits;
 mod marks;
+#[cfg(all(unix, feature = "postgres"))]
+mod postgres;
 #[path = "../rounds/mod.rs"]
 mod rounds;
 mod session;
@@ -44,6 +47,8 @@ fn a_child_plays_its_part() {
         || files::play(part, number, &folder)
         || marks::play(part, &folder)
         || limits::play(part, number, &folder);
+    #[cfg(all(unix, feature = "postgres"))]
+    let played = played || postgres::play(part, &folder);
     #[cfg(unix)]
     let played = played || forks::play(part, &folder) || shared_store::play(part, &folder);
     assert!(played, "{part}");

@@ -16,7 +16,8 @@ obey; ``promote`` makes a standby a primary;
 ``tls KIND`` starts it again with a certificate (right, wrong, cn, expired, unknown), and answers
 with the file of the authority;
 ``only tls`` has it take no connection in plain text; ``ask METHOD`` has it ask the role ``weak``
-for its password like that; ``log`` answers with its log;
+for its password like that; ``hold STATEMENT`` (a session of its own does it, and nobody waits for
+that); ``log`` answers with its log;
 ``bouncer`` starts pgbouncer in front of it, in transaction mode, and answers with its port.
 
 It is PostgreSQL 18 of PyPI, or with ``GATEKEY_POSTGRES=15`` in the environment Debian's 15.
@@ -141,8 +142,22 @@ class Postgres:
 
     def sql(self, statement: str) -> str:
         """Do this as the superuser; give what was printed."""
-        words = ["-qtAX", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", self.port]
-        return self.run("psql", *words, "-U", "postgres", "-c", statement).strip()
+        return self.run("psql", *self._psql(), "-c", statement).strip()
+
+    def hold(self, statement: str) -> None:
+        """Have a session of its own do this; it ends with the server."""
+        subprocess.Popen(  # noqa: S603
+            [*self.words, str(self._bin / "psql"), *self._psql(), "-c", statement],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env={**os.environ, "PGPASSWORD": PASSWORD},
+        )
+
+    def _psql(self) -> list[str]:
+        words = ["-qtAX", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1"]
+        return [*words, "-p", str(self.port), "-U", "postgres"]
 
     def signal(self, number: int, kind: str = "") -> None:
         """Send a signal to all of its processes, or to the one of this kind."""
@@ -201,7 +216,9 @@ class Postgres:
             return str(self.bouncer.port)
         if word == "sql":
             return self.sql(rest).replace("\n", " ")
-        if word == "promote":
+        if word == "hold":
+            self.hold(rest)
+        elif word == "promote":
             self.sql("SELECT pg_promote(true, 60)")
         elif word == "tls":
             return str(self.speak_tls(rest))

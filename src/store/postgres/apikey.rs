@@ -1,5 +1,6 @@
 //! API keys, their counters and their audit, as rows.
 
+use super::batch::Batch;
 use super::feed::{self, EPOCH_BITS, NUMBER, Standing, signed};
 use super::rows::{self, Conditions};
 use super::transaction::{Access, Transaction};
@@ -42,6 +43,19 @@ impl ApiKeyStore for PostgresStore {
     }
 
     fn api_key_changes(&self, after: u64, limit: usize) -> Result<Changes> {
+        if let Some(news) = self.ear.news()
+            && let Some(place) = news.after(after, |standing| standing.audit)
+            && limit >= news.audit.len()
+        {
+            let of = |ids: &[String]| {
+                let is_one = |row: &&Row| row.get("id").is_ok_and(|id: String| ids.contains(&id));
+                Ok(news.keys.iter().filter(is_one).cloned().collect())
+            };
+            let mut changes =
+                gather(news.to.audit, place, limit, &news.audit, of).map_err(super::fault)?;
+            changes.seq |= news.epoch() << EPOCH_BITS;
+            return Ok(changes);
+        }
         self.read(|transaction| {
             let (standing, epoch) = self.pool.seen.follow(transaction)?;
             let mut changes = if after >> EPOCH_BITS == epoch {
@@ -66,31 +80,7 @@ impl ApiKeyStore for PostgresStore {
         if writes.is_empty() {
             return self.read(|transaction| Ok(feed::standing(transaction)?.audit));
         }
-        self.change(|transaction| {
-            let mut ids = Vec::new();
-            for write in writes {
-                ids.push(apply(transaction, &write.change)?);
-            }
-            let said = writes.iter().zip(&ids);
-            let said = said.flat_map(|(write, id)| [*id, write.action, &*write.detail]);
-            let said = content("key", said);
-            let at = feed::take_number(transaction, &said, writes.len(), 0)?;
-            for (back, (write, id)) in (0..writes.len()).rev().zip(writes.iter().zip(ids)) {
-                transaction.later(
-                    "INSERT INTO @audit (seq, at, actor, action, key_id, detail) \
-                     SELECT f.audit - $1, $2, $3, $4, $5, $6 FROM @feed AS f",
-                    &[
-                        i64::try_from(back).unwrap_or(i64::MAX).into(),
-                        signed(write.at)?,
-                        (&write.actor).into(),
-                        write.action.into(),
-                        id.into(),
-                        (&write.detail).into(),
-                    ],
-                )?;
-            }
-            Ok(Some(at))
-        })
+        self.change(batch(writes))
     }
 
     fn api_keys(&self, filter: &KeyFilter) -> Result<Page<Loaded>> {
@@ -142,7 +132,8 @@ impl ApiKeyStore for PostgresStore {
             let before = credits;
             let lease = credits.lease(need, want, now);
             if credits != before {
-                set_credits(transaction, id, Some(&credits))?;
+                let (sql, values) = set_credits(id, Some(&credits))?;
+                transaction.later(sql, &values)?;
             }
             Ok(lease)
         })
@@ -153,7 +144,8 @@ impl ApiKeyStore for PostgresStore {
             let credits = credits(transaction, id)?.filter(|credits| credits.set_in == set_in);
             let Some(mut credits) = credits else { return Ok(()) };
             credits.give_back(amount);
-            set_credits(transaction, id, Some(&credits))
+            let (sql, values) = set_credits(id, Some(&credits))?;
+            transaction.later(sql, &values).map(drop)
         })
     }
 
@@ -175,7 +167,7 @@ impl ApiKeyStore for PostgresStore {
                 Value::Ints(chunk.iter().map(|usage| number(usage.uses)).collect()),
             ];
             self.pool.write(Access::Count, |transaction| {
-                self.check(transaction)?;
+                transaction.guard(&self.pool.seen)?;
                 transaction.later(UPSERT, &values).map(drop)
             })?;
         }
@@ -205,22 +197,39 @@ fn changes(
     after: u64,
     limit: usize,
 ) -> Result<Changes, Fault> {
-    let last = standing.audit;
-    let reload = || Ok(Changes { seq: last, reload: true, ..Changes::default() });
-    if last < after {
-        return reload();
-    }
     let found = transaction.query(
         "SELECT a.seq, a.key_id FROM @audit AS a WHERE a.seq > $1 ORDER BY a.seq LIMIT $2",
         &[signed(after)?, i64::try_from(limit).unwrap_or(i64::MAX).into()],
     )?;
+    gather(standing.audit, after, limit, &found, |ids| {
+        let sql = format!("{} WHERE k.id = ANY ($1)", rows::SELECT);
+        transaction.query(&sql, &[Value::Texts(ids.to_vec())])
+    })
+}
+
+/// The changes after a number, of rows of the audit from there or from before on, and of the rows
+/// of these keys.
+fn gather(
+    last: u64,
+    after: u64,
+    limit: usize,
+    audit: &[Row],
+    keys: impl FnOnce(&[String]) -> Result<Vec<Row>, Fault>,
+) -> Result<Changes, Fault> {
+    let reload = || Ok(Changes { seq: last, reload: true, ..Changes::default() });
+    if last < after {
+        return reload();
+    }
     let mut out = Changes { seq: after, ..Changes::default() };
     let (mut ids, mut seen) = (Vec::new(), HashSet::new());
-    for row in found {
+    for row in audit {
         // A row that is missing, or cannot be read, was about a key that is not known.
         let (Ok(seq), Ok(id)) = (row.get::<u64>("seq"), row.get::<String>("key_id")) else {
             return reload();
         };
+        if seq <= after {
+            continue;
+        }
         if seq != out.seq + 1 {
             return reload();
         }
@@ -232,10 +241,8 @@ fn changes(
     if out.seq == after && last > after && limit > 0 {
         return reload();
     }
-    let sql = format!("{} WHERE k.id = ANY ($1)", rows::SELECT);
-    let found = transaction.query(&sql, &[Value::Texts(ids.clone())])?;
     let mut there = HashMap::new();
-    for row in &found {
+    for row in &keys(&ids)? {
         if let Ok(id) = row.get::<String>("id") {
             there.insert(id, loaded(row)?);
         }
@@ -245,34 +252,62 @@ fn changes(
     Ok(out)
 }
 
-/// Does the change; the id of its key.
-fn apply<'a>(transaction: &mut Transaction<'_>, change: &'a Change) -> Result<&'a str, Fault> {
-    let conflict = || Err(Fault::from(ErrorKind::StoreConflict));
+fn batch(writes: &[Write]) -> Result<Batch, Fault> {
+    let said = writes.iter().flat_map(|write| [key_of(write), write.action, &*write.detail]);
+    let mut batch = Batch::numbered(&content("key", said), writes.len(), 0)?;
+    for write in writes {
+        apply(&mut batch, &write.change)?;
+    }
+    for (back, write) in (0..writes.len()).rev().zip(writes) {
+        batch.add(
+            "INSERT INTO @audit (seq, at, actor, action, key_id, detail) \
+             SELECT f.audit - $1, $2, $3, $4, $5, $6 FROM @feed AS f",
+            vec![
+                i64::try_from(back).unwrap_or(i64::MAX).into(),
+                signed(write.at)?,
+                (&write.actor).into(),
+                write.action.into(),
+                key_of(write).into(),
+                (&write.detail).into(),
+            ],
+        );
+    }
+    Ok(batch)
+}
+
+fn key_of(write: &Write) -> &str {
+    match &write.change {
+        Change::Insert(key) | Change::Update { key, .. } => &key.record.id,
+        Change::Delete { id, .. } => id,
+    }
+}
+
+fn apply(batch: &mut Batch, change: &Change) -> Result<(), Fault> {
     match change {
         Change::Insert(key) => {
-            transaction.later(rows::INSERT, &rows::values(key)?)?;
-            set_credits(transaction, &key.record.id, key.record.credits.as_ref())?;
-            Ok(&key.record.id)
+            batch.add(rows::INSERT, rows::values(key)?);
+            // No key of this id was there before, nor were credits.
+            if let Some(credits) = &key.record.credits {
+                let (sql, values) = set_credits(&key.record.id, Some(credits))?;
+                batch.add(sql, values);
+            }
         }
         Change::Update { key, set_credits: credits_too } => {
-            if transaction.run(rows::UPDATE, &rows::values(key)?)? != 1 {
-                return conflict();
-            }
+            batch.add_one(rows::UPDATE, rows::values(key)?);
             if *credits_too {
-                set_credits(transaction, &key.record.id, key.record.credits.as_ref())?;
+                let (sql, values) = set_credits(&key.record.id, key.record.credits.as_ref())?;
+                batch.add(sql, values);
             }
-            Ok(&key.record.id)
         }
         Change::Delete { id, version } => {
-            let values = [id.into(), signed(*version)?];
-            if transaction.run("DELETE FROM @key WHERE id = $1 AND version = $2", &values)? != 1 {
-                return conflict();
-            }
-            set_credits(transaction, id, None)?;
-            transaction.later("DELETE FROM @usage WHERE key_id = $1", &[id.into()])?;
-            Ok(id)
+            let delete = "DELETE FROM @key WHERE id = $1 AND version = $2";
+            batch.add_one(delete, vec![id.into(), signed(*version)?]);
+            let (sql, values) = set_credits(id, None)?;
+            batch.add(sql, values);
+            batch.add("DELETE FROM @usage WHERE key_id = $1", vec![id.into()]);
         }
     }
+    Ok(())
 }
 
 /// The credits of a key, which no other changes until the transaction ends.
@@ -282,15 +317,12 @@ fn credits(transaction: &mut Transaction<'_>, id: &str) -> Result<Option<Credits
     rows.first().map(rows::credits).transpose().map(Option::flatten)
 }
 
-fn set_credits(
-    transaction: &mut Transaction<'_>,
-    id: &str,
-    credits: Option<&Credits>,
-) -> Result<(), Fault> {
+/// The statement that sets the credits of a key, or takes them away.
+fn set_credits(id: &str, credits: Option<&Credits>) -> Result<(&'static str, Vec<Value>), Fault> {
     let Some(credits) = credits else {
-        return transaction.later("DELETE FROM @credit WHERE key_id = $1", &[id.into()]).map(drop);
+        return Ok(("DELETE FROM @credit WHERE key_id = $1", vec![id.into()]));
     };
-    let values = [
+    let values = vec![
         id.into(),
         signed(credits.remaining)?,
         signed(credits.limit)?,
@@ -299,9 +331,9 @@ fn set_credits(
         signed(credits.refilled_at)?,
         signed(credits.set_in)?,
     ];
-    let put = "INSERT INTO @credit (key_id, remaining, most, refill, every, refilled_at, set_in) \
+    const PUT: &str = "INSERT INTO @credit (key_id, remaining, most, refill, every, refilled_at, set_in) \
          VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key_id) DO UPDATE SET \
          remaining = excluded.remaining, most = excluded.most, refill = excluded.refill, \
          every = excluded.every, refilled_at = excluded.refilled_at, set_in = excluded.set_in";
-    transaction.later(put, &values).map(drop)
+    Ok((PUT, values))
 }

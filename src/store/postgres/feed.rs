@@ -8,6 +8,7 @@
 //! standby, a restored backup, a copy, a gap - is another feed: its followers load everything
 //! again.
 
+use super::batch::Batch;
 use super::transaction::Transaction;
 use super::values::{Row, Value};
 use super::wire::Fault;
@@ -73,6 +74,34 @@ const SERVER: &str = "(SELECT c.system_identifier FROM pg_catalog.pg_control_sys
      pg_catalog.pg_is_in_recovery() AS recovering, CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL \
      ELSE pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()) END AS segment";
 
+/// A statement that fails on a server that was overtaken by another which this process has seen, on
+/// tables of a newer version, where a setting of the transaction does not hold (`durable` is that
+/// of `synchronous_commit`), and, if it `waits` for a standby, where none is named.
+pub(super) fn guard(seen: &Seen, durable: &str, waits: bool) -> (String, [Value; 3]) {
+    const NOW: &str = "SELECT (SELECT c.system_identifier FROM pg_catalog.pg_control_system() AS c) AS system, \
+         CAST(CAST('x' || pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 1, 8) \
+         AS bit(32)) AS int8) AS timeline";
+    let sql = format!(
+        "SELECT pg_catalog.sqrt(CAST(CASE WHEN (SELECT s.version FROM @store AS s) <= $1 \
+         AND NOT EXISTS (SELECT FROM unnest($2, $3) AS k (system, timeline) \
+         WHERE k.system = n.system AND k.timeline > n.timeline) \
+         AND pg_catalog.current_setting('search_path') = 'pg_catalog, pg_temp' \
+         AND pg_catalog.current_setting('standard_conforming_strings') = 'on' \
+         AND pg_catalog.current_setting('client_encoding') = 'UTF8' \
+         AND pg_catalog.current_setting('synchronous_commit') = '{durable}' \
+         AND (NOT {waits} OR pg_catalog.btrim(pg_catalog.current_setting('synchronous_standby_names')) <> '') \
+         THEN 1 ELSE -1 END AS float8)) FROM ({NOW}) AS n"
+    );
+    let highest = brief(&seen.0).highest.clone();
+    let newest = i64::try_from(super::schema::NEWEST).unwrap_or(i64::MAX);
+    let values = [
+        newest.into(),
+        Value::Ints(highest.iter().map(|server| server.system).collect()),
+        Value::Ints(highest.iter().map(|server| server.timeline.into()).collect()),
+    ];
+    (sql, values)
+}
+
 /// Asks which server it is; one that is a standby is refused.
 pub(super) fn server(transaction: &mut Transaction<'_>) -> Result<Server, Fault> {
     let rows = transaction.query(&format!("SELECT {SERVER}"), &[])?;
@@ -90,14 +119,19 @@ fn read_server(row: &Row) -> Result<Server, Fault> {
 
 /// Where the store stands; refuses one of a newer version.
 pub(super) fn standing(transaction: &mut Transaction<'_>) -> Result<Standing, Fault> {
-    let rows = transaction.query(
-        &format!(
-            "SELECT s.version, s.id, CAST(s.tableoid AS pg_catalog.int8) AS place, f.number, f.hash, f.audit, \
-             f.revocation, {SERVER} FROM @store AS s CROSS JOIN @feed AS f"
-        ),
-        &[],
-    )?;
-    let [row] = &*rows else { return Err(UNCLEAR.into()) };
+    let rows = transaction.query(&standing_sql(), &[])?;
+    read_standing(&rows)
+}
+
+fn standing_sql() -> String {
+    format!(
+        "SELECT s.version, s.id, CAST(s.tableoid AS pg_catalog.int8) AS place, f.number, f.hash, f.audit, \
+         f.revocation, {SERVER} FROM @store AS s CROSS JOIN @feed AS f"
+    )
+}
+
+fn read_standing(rows: &[Row]) -> Result<Standing, Fault> {
+    let [row] = rows else { return Err(UNCLEAR.into()) };
     super::schema::check_version(row.get("version")?)?;
     Ok(Standing {
         server: read_server(row)?,
@@ -110,11 +144,11 @@ pub(super) fn standing(transaction: &mut Transaction<'_>) -> Result<Standing, Fa
     })
 }
 
-/// Takes the next number for what was changed, in the transaction that changes it, together with
-/// this many numbers of the audit and of revocations; the number of the statement whose answer says
+/// Takes the next number for what is changed, in the transaction that changes it, together with
+/// this many numbers of the audit and of revocations; the place of the statement whose answer says
 /// them.
 pub(super) fn take_number(
-    transaction: &mut Transaction<'_>,
+    batch: &mut Batch,
     content: &[u8],
     audit: usize,
     revocations: usize,
@@ -124,16 +158,16 @@ pub(super) fn take_number(
     SystemRandom.fill(&mut nonce)?;
     let content = sha256(&[&nonce[..], content].concat());
     let count = |count: usize| Value::from(i64::try_from(count).unwrap_or(i64::MAX));
-    let at = transaction.later(
+    let at = batch.add(
         "UPDATE @feed SET number = number + 1, audit = audit + $1, revocation = revocation + $2, \
          hash = pg_catalog.sha256(hash || pg_catalog.int8send(number + 1) || $3) \
          RETURNING number, audit, revocation",
-        &[count(audit), count(revocations), Value::from(&content[..])],
-    )?;
-    transaction.later(
+        vec![count(audit), count(revocations), Value::from(&content[..])],
+    );
+    batch.add(
         "INSERT INTO @change (number, content, hash) SELECT f.number, $1, f.hash FROM @feed AS f",
-        &[Value::from(&content[..])],
-    )?;
+        vec![Value::from(&content[..])],
+    );
     Ok(at)
 }
 
@@ -196,11 +230,18 @@ impl Seen {
     ) -> Result<(Standing, u64), Fault> {
         // From before the moment that is read.
         let known = brief(&self.0).clone();
-        let now = standing(transaction)?;
+        let at = transaction.later(&standing_sql(), &[])?;
+        let links = match &known.at {
+            None => None,
+            Some(before) => Some(links(transaction, before.number)?),
+        };
+        let mut answers = transaction.flush()?;
+        let mut take = |at: usize| answers.rows.get_mut(at).map(std::mem::take).unwrap_or_default();
+        let (now, links) = (read_standing(&take(at))?, links.map(take));
         self.check_server(now.server)?;
-        let continues = match &known.at {
+        let continues = match known.at.as_ref().zip(links) {
             None => true,
-            Some(before) => continues(transaction, before, &now)?,
+            Some((before, links)) => continues(transaction, before, &now, links)?,
         };
         let mut seen = brief(&self.0);
         if seen.epoch != known.epoch {
@@ -217,11 +258,21 @@ impl Seen {
     }
 }
 
-/// Whether what stands there now came out of what was known by changes.
+/// Has the first links after this number read.
+fn links(transaction: &mut Transaction<'_>, number: u64) -> Result<usize, Fault> {
+    transaction.later(
+        "SELECT number, content, hash FROM @change WHERE number > $1 ORDER BY number LIMIT $2",
+        &[signed(number)?, Value::from(LINKS as i64)],
+    )
+}
+
+/// Whether what stands there now came out of what was known by changes, of which the first are
+/// here.
 fn continues(
     transaction: &mut Transaction<'_>,
     before: &Standing,
     now: &Standing,
+    mut rows: Vec<Row>,
 ) -> Result<bool, Fault> {
     let is_same = before.server == now.server && before.id == now.id && before.place == now.place;
     if !is_same || now.number < before.number {
@@ -229,14 +280,10 @@ fn continues(
     }
     let (mut number, mut hash) = (before.number, before.hash);
     while number < now.number {
-        let rows = transaction.query(
-            "SELECT number, content, hash FROM @change WHERE number > $1 ORDER BY number LIMIT $2",
-            &[signed(number)?, Value::from(LINKS as i64)],
-        )?;
         if rows.is_empty() {
             return Ok(false);
         }
-        for row in rows {
+        for row in std::mem::take(&mut rows) {
             let (Ok(next), Ok(content), Ok(own)) = (
                 row.get::<u64>("number"),
                 row.get::<Vec<u8>>("content"),
@@ -249,6 +296,10 @@ fn continues(
                 return Ok(false);
             }
             number = next;
+        }
+        if number < now.number {
+            let at = links(transaction, number)?;
+            rows = transaction.flush()?.rows.get_mut(at).map(std::mem::take).unwrap_or_default();
         }
     }
     Ok(number == now.number && hash == now.hash)
@@ -295,7 +346,7 @@ pub(super) fn signed(number: u64) -> Result<Value, Fault> {
     i64::try_from(number).map(Value::from).map_err(|_| TOO_LARGE.into())
 }
 
-const STANDBY: Error = Error::new(
+pub(super) const STANDBY: Error = Error::new(
     ErrorKind::StoreUnavailable,
     "This PostgreSQL is a standby, which may be behind; name the primary in the URL, or all hosts of both.",
 );

@@ -3,7 +3,7 @@
 //! anything - is asked when it is wanted, at most once in ten seconds.
 
 use super::feed::NUMBER;
-use super::transaction::Transaction;
+use super::transaction::{Access, Transaction};
 use super::wire::Fault;
 use super::{CLOSED, PostgresStore};
 use crate::base::clock::{Clock as _, NANOS, SystemClock};
@@ -48,7 +48,7 @@ impl PostgresStore {
         let is_old = known.as_ref().is_none_or(|(_, at)| now.saturating_sub(*at) > OLD);
         if reachable
             && is_old
-            && let Some(Ok(about)) = self.pool.try_read(about)
+            && let Some(Ok(about)) = self.pool.try_read(Access::Read, about)
         {
             *brief(&self.about.0) = Some((about.clone(), now));
             return Some(about);

@@ -1,11 +1,13 @@
 //! Key rings, as rows.
 
-use super::feed::{self, EPOCH_BITS, signed};
+use super::batch::Batch;
+use super::feed::{EPOCH_BITS, signed};
 use super::values::{Row, Value};
 use super::wire::Fault;
 use super::{PostgresStore, content};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{KeyRingStore, StoredRing};
+use crate::store::{Fed, KeyRingStore, StoredRing};
+use std::sync::Weak;
 
 const RING: Error = Error::new(
     ErrorKind::StoreCorrupt,
@@ -32,6 +34,11 @@ impl KeyRingStore for PostgresStore {
     }
 
     fn key_ring_version(&self, name: &str) -> Result<u64> {
+        if let Some(news) = self.ear.news()
+            && let Some(version) = news.rings.get(name)
+        {
+            return Ok(*version);
+        }
         self.ear.ring(name, || {
             self.read(|transaction| {
                 let (_, epoch) = self.pool.seen.follow(transaction)?;
@@ -44,6 +51,19 @@ impl KeyRingStore for PostgresStore {
                 }
             })
         })
+    }
+
+    fn key_ring_version_now(&self, name: &str) -> Result<u64> {
+        self.ear.ask()?;
+        self.key_ring_version(name)
+    }
+
+    fn keep_ring_fed(&self, fed: Weak<dyn Fed>) {
+        self.ear.keep_fed(fed);
+    }
+
+    fn hears(&self) -> Result<()> {
+        self.ear.stamp().map(drop)
     }
 
     fn key_ring_names(&self) -> Result<Vec<String>> {
@@ -75,26 +95,30 @@ impl KeyRingStore for PostgresStore {
     }
 
     fn put_key_ring(&self, ring: &StoredRing) -> Result<()> {
-        self.change(|transaction| {
-            let values = [
-                (&ring.name).into(),
-                signed(ring.version)?,
-                ring.pepper.into(),
-                Value::from(&ring.text[..]),
-            ];
-            let sql = if ring.version == 1 {
-                "INSERT INTO @key_ring (name, version, pepper, text) VALUES ($1, $2, $3, $4)"
-            } else {
-                "UPDATE @key_ring SET version = $2, pepper = $3, text = $4 \
-                 WHERE name = $1 AND version = $2 - 1"
-            };
-            if transaction.run(sql, &values)? != 1 {
-                return Err(ErrorKind::StoreConflict.into());
-            }
-            let version = ring.version.to_string();
-            feed::take_number(transaction, &content("ring", [&*ring.name, &version]), 0, 0)
-                .map(Some)
-        })
-        .map(drop)
+        self.change(put(ring)).map(drop)
     }
+}
+
+fn put(ring: &StoredRing) -> Result<Batch, Fault> {
+    let version = ring.version.to_string();
+    let mut batch = Batch::numbered(&content("ring", [&*ring.name, &version]), 0, 0)?;
+    let values = vec![
+        (&ring.name).into(),
+        signed(ring.version)?,
+        ring.pepper.into(),
+        Value::from(&ring.text[..]),
+    ];
+    if ring.version == 1 {
+        batch.add(
+            "INSERT INTO @key_ring (name, version, pepper, text) VALUES ($1, $2, $3, $4)",
+            values,
+        );
+    } else {
+        batch.add_one(
+            "UPDATE @key_ring SET version = $2, pepper = $3, text = $4 \
+             WHERE name = $1 AND version = $2 - 1",
+            values,
+        );
+    }
+    Ok(batch)
 }

@@ -6,12 +6,14 @@
 //! tables of a newer version; a database of another encoding than UTF-8.
 
 mod apikey;
+mod batch;
 mod connect;
 mod examine;
 mod feed;
 mod health;
 mod keyring;
 mod listen;
+mod news;
 mod pool;
 mod revocation;
 mod rows;
@@ -22,14 +24,15 @@ mod transaction;
 mod values;
 mod wire;
 
+use self::batch::Batch;
 use self::listen::Ear;
 use self::pool::Pool;
 use self::transaction::{Access, Transaction};
 use self::values::Row;
 use self::wire::Fault;
-use super::{Backend, CLOSED, PepperCheck, PostgresUrl, StoreHealth};
+use super::{Backend, CLOSED, Fed, PepperCheck, PostgresUrl, StoreHealth};
 use crate::error::{Error, ErrorKind, Result};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// A store in PostgreSQL.
 pub struct PostgresStore {
@@ -100,31 +103,22 @@ impl PostgresStore {
     /// Changes something, on a server that has not been overtaken.
     fn write<T>(&self, work: impl Fn(&mut Transaction<'_>) -> Result<T, Fault>) -> Result<T> {
         let written = self.pool.write(Access::Write, |transaction| {
-            self.check(transaction)?;
+            transaction.guard(&self.pool.seen)?;
             work(transaction)
         });
         written.map(|(done, _)| done)
     }
 
-    /// As [`Self::write`], of what others must hear of: `work` gives what [`feed::take_number`]
-    /// did, if it took one. The last number of the audit.
-    fn change(
-        &self,
-        work: impl Fn(&mut Transaction<'_>) -> Result<Option<usize>, Fault>,
-    ) -> Result<u64> {
-        let (taken, rows) = self.pool.write(Access::Write, |transaction| {
-            self.check(transaction)?;
-            work(transaction)
-        })?;
+    /// Makes a change, alone or together with those that others make at this moment. The last
+    /// number of the audit, if it took one.
+    fn change(&self, batch: Result<Batch, Fault>) -> Result<u64> {
+        let batch = batch.map_err(fault)?;
+        let taken = batch.taken();
+        let rows = self.pool.change(batch)?;
         let Some(at) = taken else { return Ok(0) };
         let row = rows.get(at).and_then(|rows| rows.first()).ok_or(GARBLED)?;
         self.ear.changed(row.get("number").map_err(fault)?);
         row.get("audit").map_err(fault)
-    }
-
-    fn check(&self, transaction: &mut Transaction<'_>) -> Result<(), Fault> {
-        let standing = feed::standing(transaction)?;
-        self.pool.seen.check_server(standing.server)
     }
 }
 
@@ -138,6 +132,9 @@ impl Drop for PostgresStore {
 
 impl Backend for PostgresStore {
     fn history(&self) -> Result<u64> {
+        if let Some(news) = self.ear.news() {
+            return Ok(feed::number_of(&news.to.id));
+        }
         self.read(|transaction| {
             let (standing, _) = self.pool.seen.follow(transaction)?;
             Ok(feed::number_of(&standing.id))
@@ -161,6 +158,10 @@ impl Backend for PostgresStore {
 
     fn health(&self) -> StoreHealth {
         self.look()
+    }
+
+    fn keep_fed(&self, fed: Weak<dyn Fed>) {
+        self.ear.keep_fed(fed);
     }
 
     fn pepper_checks(&self) -> Result<Vec<PepperCheck>> {
@@ -227,14 +228,15 @@ fn content<'a>(kind: &'a str, words: impl IntoIterator<Item = &'a str>) -> Vec<u
 fn fault(fault: Fault) -> Error {
     let code = match fault {
         Fault::Ours(error) | Fault::Elsewhere(error) => return error,
-        Fault::Lost => return LOST,
+        Fault::Lost | Fault::Unheard => return LOST,
         Fault::Silent => return connect::SILENT,
         Fault::Garbled => return GARBLED,
         Fault::Cell(column) => return UNREADABLE.about_claim(column),
         Fault::Refused(code) => code,
     };
     match &code {
-        b"23505" => ErrorKind::StoreConflict.into(),
+        // It is there already; it is not as it was (see `Batch::add_one`).
+        b"23505" | b"22012" => ErrorKind::StoreConflict.into(),
         b"40001" | b"40P01" | b"55P03" => HELD,
         b"57014" => SLOW,
         b"25006" => READ_ONLY,
@@ -288,6 +290,7 @@ mod tests {
     fn every_code_has_its_meaning() {
         for (code, kind) in [
             (b"23505", ErrorKind::StoreConflict),
+            (b"22012", ErrorKind::StoreConflict),
             (b"55P03", ErrorKind::StoreUnavailable),
             (b"42501", ErrorKind::StoreReadOnly),
             (b"25006", ErrorKind::StoreReadOnly),

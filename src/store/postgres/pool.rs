@@ -2,17 +2,19 @@
 //! when they are needed and again when they were lost. A child of a fork has none and opens its
 //! own; what it has copied is closed there and used by no code.
 
+use super::batch::{Batch, Rows, Ticket, next_group};
 use super::connect::connect;
 use super::feed::Seen;
-use super::transaction::{Access, NO_STANDBY, Transaction};
+use super::transaction::{Access, GUARDED, LOCK_WAIT, NO_STANDBY, Transaction};
 use super::wire::{Fault, Wire};
-use super::{fault, feed, schema};
-use crate::base::clock::{Clock as _, SystemClock};
+use super::{HELD, fault, feed, schema};
+use crate::base::clock::{Clock as _, NANOS, SystemClock};
 use crate::base::process::OwnLock;
 use crate::base::reach::beyond_memory;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::CLOSED;
 use crate::store::postgres_url::{Host, PostgresUrl};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -25,12 +27,18 @@ const APART: u64 = 20_000_000;
 /// How often a transaction is tried that the server took back because of others.
 const TRIES: u32 = 5;
 
+/// Statements that are sent before an answer is read: the answers to more might not fit between
+/// the server and us, and then both would wait for each other.
+const AT_ONCE: usize = 500;
+
 pub(super) struct Pool {
     url: PostgresUrl,
     /// The schema, quoted, with a dot.
     prefix: String,
     reader: OwnLock<Slot>,
     writer: OwnLock<Slot>,
+    /// Changes that wait for it.
+    waiting: OwnLock<Vec<Arc<Ticket>>>,
     closed: AtomicBool,
     /// When others were told last, in nanoseconds of the monotonic clock, and whether they are to
     /// be told again.
@@ -55,6 +63,7 @@ impl Pool {
             prefix: format!("\"{}\".", url.schema()),
             reader: OwnLock::new(),
             writer: OwnLock::new(),
+            waiting: OwnLock::new(),
             closed: AtomicBool::new(false),
             told: AtomicU64::new(0),
             is_due: AtomicBool::new(false),
@@ -76,6 +85,15 @@ impl Pool {
         self.with(&self.reader, access, work)
     }
 
+    /// As [`Self::read`]; `None` if another thread reads.
+    pub(super) fn try_read<T>(
+        &self,
+        access: Access,
+        work: impl Fn(&mut Transaction<'_>) -> Result<T, Fault>,
+    ) -> Option<Result<T>> {
+        self.reader.try_locked(|slot| self.work(slot, access, work))
+    }
+
     /// All or nothing; with what the server answered to what was still to be sent at the end.
     pub(super) fn write<T>(
         &self,
@@ -95,71 +113,207 @@ impl Pool {
         work: impl Fn(&mut Transaction<'_>) -> Result<T, Fault>,
     ) -> Result<T> {
         beyond_memory()?;
-        lock.locked(|slot| {
-            let mut tries = 0;
-            loop {
-                tries += 1;
-                if self.is_closed() {
-                    slot.close();
-                    return Err(CLOSED);
-                }
-                let was_open = slot.wire.as_ref().is_some_and(Wire::is_good);
-                let wire = self.wire(slot)?;
-                let mut transaction = self.begin(wire, access);
-                let done = work(&mut transaction);
-                let is_committing = transaction.is_committing();
-                let error = match done {
-                    Ok(done) => {
-                        wire.roll_back(); // what was only read
-                        return Ok(done);
-                    }
-                    Err(error) => error,
-                };
-                wire.roll_back();
-                let again = match &error {
-                    // It was lost while no one looked: the server was restarted, say, or another
-                    // one has taken over.
-                    Fault::Lost | Fault::Elsewhere(_) => was_open && !is_committing && tries == 1,
-                    Fault::Refused(code) => matches!(code, b"40001" | b"40P01") && tries < TRIES,
-                    _ => false,
-                };
-                if error.ends() {
-                    slot.wire = None;
-                }
-                if again {
-                    continue;
-                }
-                return Err(match is_committing && error.ends() {
-                    true if self.is_replicated() => PERHAPS_HERE,
-                    true => UNKNOWN,
-                    false => fault(error),
-                });
-            }
-        })
+        lock.locked(|slot| self.work(slot, access, work))
     }
 
-    /// Reads once, and only if no other thread is reading.
-    pub(super) fn try_read<T>(
+    fn work<T>(
         &self,
-        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, Fault>,
-    ) -> Option<Result<T>> {
-        self.reader.try_locked(|slot| {
+        slot: &mut Slot,
+        access: Access,
+        work: impl Fn(&mut Transaction<'_>) -> Result<T, Fault>,
+    ) -> Result<T> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
             if self.is_closed() {
                 slot.close();
                 return Err(CLOSED);
             }
+            let was_open = slot.wire.as_ref().is_some_and(Wire::is_good);
             let wire = self.wire(slot)?;
-            let done = work(&mut self.begin(wire, Access::Read));
+            let mut transaction = self.begin(wire, access);
+            let done = work(&mut transaction);
+            let is_committing = transaction.is_committing();
+            let error = match done {
+                Ok(done) => {
+                    wire.roll_back(); // what was only read
+                    return Ok(done);
+                }
+                Err(error) => error,
+            };
             wire.roll_back();
-            if done.as_ref().is_err_and(Fault::ends) {
+            let (error, is_committing) = self.explained(slot, error, is_committing);
+            let again = match &error {
+                // It was lost while no one looked: the server was restarted, say, or another one
+                // has taken over.
+                Fault::Lost | Fault::Elsewhere(_) => was_open && !is_committing && tries == 1,
+                Fault::Unheard => was_open && tries == 1,
+                Fault::Refused(code) => matches!(code, b"40001" | b"40P01") && tries < TRIES,
+                _ => false,
+            };
+            if error.ends() {
                 slot.wire = None;
             }
-            done.map_err(fault)
+            if again {
+                continue;
+            }
+            return Err(self.ended(error, is_committing));
+        }
+    }
+
+    /// Makes a change, or has it made by the thread that is at it: those that wait for it meanwhile
+    /// go together then, in one transaction, and each gets its own answer.
+    pub(super) fn change(&self, batch: Batch) -> Result<Rows> {
+        beyond_memory()?;
+        let ticket = Arc::new(Ticket::new(batch));
+        self.waiting.locked(|waiting| waiting.push(Arc::clone(&ticket)));
+        self.writer.locked(|slot| {
+            loop {
+                if let Some(done) = ticket.take() {
+                    return done;
+                }
+                let group = self.waiting.locked(next_group);
+                if group.is_empty() {
+                    return Err(ErrorKind::Internal.into()); // who was at it has panicked
+                }
+                self.make(slot, &group);
+            }
         })
     }
 
+    fn make(&self, slot: &mut Slot, group: &[Arc<Ticket>]) {
+        let error = match self.attempt(slot, group) {
+            Ok(()) => return,
+            Err(error) => error,
+        };
+        // What one of them does wrong is no matter of the others.
+        let is_own =
+            !matches!(error.kind(), ErrorKind::StoreUnavailable | ErrorKind::InvalidArgument);
+        for ticket in group {
+            let alone = if is_own && group.len() > 1 {
+                self.attempt(slot, std::slice::from_ref(ticket))
+            } else {
+                Err(error.clone())
+            };
+            if let Err(error) = alone {
+                ticket.set(Err(error));
+            }
+        }
+        if error == HELD {
+            // They would wait for the same, for as long once more.
+            self.waiting.locked(|waiting| {
+                waiting.retain(|ticket| {
+                    let is_over = ticket.has_waited(LOCK_WAIT / 2);
+                    if is_over {
+                        ticket.set(Err(HELD));
+                    }
+                    !is_over
+                });
+            });
+        }
+    }
+
+    /// Makes these changes in one transaction, and hands out the answers.
+    fn attempt(&self, slot: &mut Slot, group: &[Arc<Ticket>]) -> Result<()> {
+        let is_numbered = group.iter().any(|ticket| ticket.batch.is_numbered());
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            if self.is_closed() {
+                slot.close();
+                return Err(CLOSED);
+            }
+            let was_open = slot.wire.as_ref().is_some_and(Wire::is_good);
+            let wire = self.wire(slot)?;
+            let mut transaction = self.begin(wire, Access::Write);
+            let (mut places, mut rows) = (Vec::new(), Vec::new());
+            let done = (|| {
+                transaction.guard(&self.seen)?;
+                for ticket in group {
+                    let mut place = 0..0;
+                    for (number, (sql, values)) in ticket.batch.statements().enumerate() {
+                        let mut at = transaction.later(sql, values)?;
+                        if at >= AT_ONCE {
+                            rows.extend(transaction.flush()?.rows);
+                            at = rows.len() - 1;
+                        } else {
+                            at += rows.len();
+                        }
+                        place = if number == 0 { at..at + 1 } else { place.start..at + 1 };
+                    }
+                    places.push(place);
+                }
+                if is_numbered && self.may_tell() {
+                    transaction.after_commit(NOTIFY, &[self.channel().into()])?;
+                }
+                rows.extend(transaction.commit()?);
+                Ok::<_, Fault>(())
+            })();
+            let is_committing = transaction.is_committing();
+            let error = match done {
+                Ok(()) => {
+                    for (ticket, place) in group.iter().zip(places) {
+                        ticket.set(Ok(rows.get(place).unwrap_or_default().to_vec()));
+                    }
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            wire.roll_back();
+            let (error, is_committing) = self.explained(slot, error, is_committing);
+            if error.ends() {
+                slot.wire = None;
+            }
+            match &error {
+                Fault::Unheard if was_open && tries == 1 => {}
+                Fault::Elsewhere(_) if was_open && !is_committing && tries == 1 => {}
+                Fault::Refused(code) if tries < TRIES && matches!(code, b"40001" | b"40P01") => {}
+                _ => return Err(self.ended(error, is_committing)),
+            }
+        }
+    }
+
+    /// An error, and whether it may be committed all the same. What [`Transaction::guard`] has failed
+    /// was not, whatever was sent behind it; the server is asked why.
+    fn explained(&self, slot: &mut Slot, error: Fault, is_committing: bool) -> (Fault, bool) {
+        match error {
+            Fault::Refused(code) if code == *GUARDED => {
+                (self.why(slot).unwrap_or(Fault::Garbled), false)
+            }
+            // A pool that leads to a standby by now: it can neither write nor say where its log is.
+            Fault::Refused(code) if matches!(&code, b"0A000" | b"25006" | b"55000") => {
+                (self.why(slot).unwrap_or(error), false)
+            }
+            error => (error, is_committing),
+        }
+    }
+
+    #[cold]
+    fn why(&self, slot: &mut Slot) -> Option<Fault> {
+        let wire = slot.wire.as_mut()?;
+        let mut transaction = self.begin(wire, Access::Read);
+        let found = feed::standing(&mut transaction)
+            .and_then(|standing| self.seen.check_server(standing.server));
+        wire.roll_back();
+        found.err().or_else(|| self.durability().err().map(Fault::Ours))
+    }
+
+    /// What became of a transaction that failed.
+    fn ended(&self, error: Fault, is_committing: bool) -> Error {
+        let may_be_there = is_committing && error.ends() && !matches!(error, Fault::Unheard);
+        match may_be_there {
+            true if self.is_replicated() => PERHAPS_HERE,
+            true => UNKNOWN,
+            false => fault(error),
+        }
+    }
+
     fn wire<'a>(&self, slot: &'a mut Slot) -> Result<&'a mut Wire> {
-        let wire = match slot.wire.take().filter(Wire::is_good) {
+        let mut known = slot.wire.take().filter(Wire::is_good);
+        if known.as_mut().is_some_and(|wire| wire.catch_up().is_err()) {
+            known = None;
+        }
+        let wire = match known {
             Some(wire) => wire,
             None => {
                 if let Some((when, error)) = &slot.failed
@@ -212,6 +366,12 @@ impl Pool {
     /// Connects to where changes are made.
     pub(super) fn connect_to_change(&self) -> Result<Wire, Fault> {
         self.connect_by(&self.url)
+    }
+
+    /// How long connecting takes at most, in nanoseconds.
+    pub(super) fn connecting(&self) -> u64 {
+        let hosts = u64::try_from(self.url.parts().hosts.len()).unwrap_or(u64::MAX);
+        self.url.parts().connect_ms.saturating_mul(hosts).saturating_mul(NANOS / 1000)
     }
 
     /// Connects to where notifications come from.
@@ -314,14 +474,21 @@ impl Pool {
         format!("gatekey_{}", self.url.schema())
     }
 
-    /// Notifies others that something has changed, after it was committed and apart from it: where
-    /// the server cannot take a notification, the change stands. At most once in [`APART`].
-    pub(super) fn tell(&self) {
-        self.is_due.store(true, Ordering::Release);
-        self.tell_what_is_due();
+    /// Whether others may be notified at this moment that something has changed, which is then
+    /// taken for done; otherwise it is due a little later. They are notified after it was committed
+    /// and apart from it: where the server cannot take a notification, the change stands. At most
+    /// once in [`APART`].
+    fn may_tell(&self) -> bool {
+        let now = SystemClock.monotonic();
+        let may = now.saturating_sub(self.told.load(Ordering::Acquire)) >= APART;
+        if may {
+            self.told.store(now, Ordering::Release);
+        }
+        self.is_due.store(!may, Ordering::Release);
+        may
     }
 
-    /// As [`Self::tell`], if it was too early before.
+    /// Notifies others of what [`Self::may_tell`] has put off.
     pub(super) fn tell_what_is_due(&self) {
         let now = SystemClock.monotonic();
         if !self.is_due.load(Ordering::Acquire)
@@ -337,13 +504,19 @@ impl Pool {
         });
     }
 
+    /// Whether others were told within the last second, so that they are likely to be told again.
+    pub(super) fn has_just_told(&self) -> bool {
+        let told = self.told.load(Ordering::Acquire);
+        told != 0 && SystemClock.monotonic().saturating_sub(told) < NANOS
+    }
+
     /// What goes wrong here is made up for by those who ask without being told.
     fn notify(&self, slot: &mut Slot) {
         let Some(wire) = slot.wire.as_mut().filter(|wire| wire.is_good()) else { return };
         wire.be_patient(Duration::from_secs(1));
-        let told = wire.queue("SELECT pg_catalog.pg_notify($1, '')", &[self.channel().into()]);
-        if told.and_then(|()| wire.settle()).is_err() {
-            wire.roll_back();
+        if wire.queue_behind(NOTIFY, &[self.channel().into()]).is_ok() {
+            // What comes of it is read with the next answer.
+            let _ = wire.send_behind();
         }
     }
 
@@ -369,11 +542,8 @@ impl Slot {
     }
 }
 
-const NO_PRIMARY: Error = Error::new(
-    ErrorKind::StoreUnavailable,
-    "None of the URL's hosts is PostgreSQL's primary: they are standbys, or were overtaken by one that this process has seen, or do \
-     not answer. Start the primary, or promote a standby.",
-);
+const NOTIFY: &str = "SELECT pg_catalog.pg_notify($1, '')";
+
 const UNKNOWN: Error = Error::new(
     ErrorKind::StoreUnavailable,
     "PostgreSQL was lost while it committed a change, which it may or may not have made: look, or do it again.",

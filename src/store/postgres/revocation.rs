@@ -1,7 +1,8 @@
 //! What has been revoked, as rows that are numbered again whenever they change: the numbers are the
 //! feed.
 
-use super::feed::{self, EPOCH_BITS, NUMBER, Standing, signed};
+use super::batch::Batch;
+use super::feed::{EPOCH_BITS, NUMBER, Standing, signed};
 use super::rows::bounded;
 use super::transaction::Transaction;
 use super::values::{Row, Value};
@@ -38,16 +39,23 @@ impl RevocationStore for PostgresStore {
         if revocations.is_empty() {
             return Ok(());
         }
-        self.change(|transaction| {
-            let said = said(revocations);
-            let taken = feed::take_number(transaction, &said, 0, revocations.len())?;
-            revoke(transaction, revocations)?;
-            Ok(Some(taken))
-        })
-        .map(drop)
+        let batch = Batch::numbered(&said(revocations), 0, revocations.len());
+        let batch = batch.and_then(|mut batch| {
+            revoke(&mut batch, revocations)?;
+            Ok(batch)
+        });
+        self.change(batch).map(drop)
     }
 
     fn revocations(&self, after: u64, limit: usize) -> Result<RevocationChanges> {
+        if let Some(news) = self.ear.news()
+            && let Some(place) = news.after(after, |standing| standing.revocation)
+            && limit > news.revocations.len()
+        {
+            let mut changes = gather(&news.to, place, limit, &news.revocations)?;
+            changes.seq |= news.epoch() << EPOCH_BITS;
+            return Ok(changes);
+        }
         self.read(|transaction| {
             let (standing, epoch) = self.pool.seen.follow(transaction)?;
             let mut changes = if after >> EPOCH_BITS == epoch {
@@ -65,6 +73,9 @@ impl RevocationStore for PostgresStore {
     }
 
     fn revocation_horizon(&self) -> Result<u64> {
+        if let Some(news) = self.ear.news() {
+            return until(&news.horizon).map_err(super::fault);
+        }
         self.read(|transaction| horizon(transaction, "issued"))
     }
 
@@ -98,12 +109,9 @@ pub(super) fn said(entries: &[Revocation]) -> Vec<u8> {
 }
 
 /// Revokes, with the numbers that were taken just before.
-pub(super) fn revoke(
-    transaction: &mut Transaction<'_>,
-    entries: &[Revocation],
-) -> Result<(), Fault> {
+pub(super) fn revoke(batch: &mut Batch, entries: &[Revocation]) -> Result<(), Fault> {
     for (back, entry) in (0..entries.len()).rev().zip(entries) {
-        let values = [
+        let values = vec![
             i64::try_from(back).unwrap_or(i64::MAX).into(),
             u32::from(entry.kind as u8).into(),
             (&entry.issuer).into(),
@@ -112,7 +120,7 @@ pub(super) fn revoke(
             bounded(entry.until),
             signed(entry.at)?,
         ];
-        transaction.later(REVOKE, &values)?;
+        batch.add(REVOKE, values);
     }
     Ok(())
 }
@@ -123,17 +131,30 @@ fn changes(
     after: u64,
     limit: usize,
 ) -> Result<RevocationChanges, Fault> {
-    let last = standing.revocation;
-    if last < after {
-        return Ok(RevocationChanges { reload: true, ..RevocationChanges::default() });
-    }
     let found = transaction.query(
         "SELECT * FROM @revocation WHERE seq > $1 OR seq < 1 ORDER BY seq LIMIT $2",
         &[bounded(after), i64::try_from(limit).unwrap_or(i64::MAX).into()],
     )?;
+    Ok(gather(standing, after, limit, &found)?)
+}
+
+/// What was revoked after a number, of rows from there or from before on.
+fn gather(
+    standing: &Standing,
+    after: u64,
+    limit: usize,
+    rows: &[Row],
+) -> Result<RevocationChanges> {
+    let last = standing.revocation;
+    if last < after {
+        return Ok(RevocationChanges { reload: true, ..RevocationChanges::default() });
+    }
     let mut out = RevocationChanges { seq: after, ..RevocationChanges::default() };
-    for row in &found {
+    for row in rows {
         let (seq, entry) = read(row).map_err(|_| unreadable(row))?;
+        if seq <= after {
+            continue;
+        }
         out.seq = seq;
         out.numbers.push(seq);
         out.entries.push(entry);
@@ -191,7 +212,10 @@ fn purge(transaction: &mut Transaction<'_>, now: u64, issued_before: u64) -> Res
 
 /// When tokens were issued that what was ever forgotten meant, at the latest; it never goes back.
 fn horizon(transaction: &mut Transaction<'_>, of: &str) -> Result<u64, Fault> {
-    let rows = transaction.query("SELECT until FROM @horizon WHERE \"of\" = $1", &[of.into()])?;
+    until(&transaction.query("SELECT until FROM @horizon WHERE \"of\" = $1", &[of.into()])?)
+}
+
+fn until(rows: &[Row]) -> Result<u64, Fault> {
     rows.first().map_or(Ok(0), |row| row.get("until").map_err(|_| NO_HORIZON.into()))
 }
 

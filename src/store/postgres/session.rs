@@ -1,7 +1,8 @@
 //! Sessions, and what happened to them, as rows. A refresh takes no number of the feed: others hear
 //! of what ends only.
 
-use super::feed::{self, signed};
+use super::batch::Batch;
+use super::feed::signed;
 use super::rows::{self, Conditions};
 use super::transaction::Access;
 use super::values::{Row, Value};
@@ -23,9 +24,9 @@ const UPDATE: &str = "UPDATE @session SET version = $2, subject = $3, client = $
      created_at = $6, last_seen_at = $7, expires_at = $8, absolute_expires_at = $9, refreshes = $10, \
      ended_at = $11, \"end\" = $12, counter = $13, seed = $14, pepper = $15, access_ttl = $16, \
      claims = $17, seal = $18, seal_pepper = $19, previous_pepper = $20, last_seen_ms = $21 \
-     WHERE family = $1 AND version = $2 - 1";
+     WHERE family = $1";
 
-/// The values of [`INSERT`] and [`UPDATE`].
+/// The values of [`INSERT`] and [`UPDATE`], which changes the row whatever it holds.
 fn values(session: &StoredSession) -> Result<Vec<Value>, Fault> {
     let record = &session.record;
     Ok(vec![
@@ -82,6 +83,43 @@ fn session(row: &Row) -> Result<StoredSession, Fault> {
         seal: row.get("seal")?,
         seal_pepper: row.get("seal_pepper")?,
     })
+}
+
+fn batch(write: &SessionWrite) -> Result<Batch, Fault> {
+    let ends = !write.end.is_empty()
+        || write.update.iter().any(|session| session.record.ended_at.is_some());
+    let mut batch = if ends || !write.revocations.is_empty() {
+        let ended = write.update.iter().chain(&write.end);
+        let mut said = content("session", ended.map(|session| &*session.record.family));
+        said.extend(revocation::said(&write.revocations));
+        let mut batch = Batch::numbered(&said, 0, write.revocations.len())?;
+        revocation::revoke(&mut batch, &write.revocations)?;
+        batch
+    } else {
+        let all = write.insert.iter().chain(&write.update);
+        Batch::unnumbered(all.map(|session| &*session.record.family).collect())
+    };
+    for new in &write.insert {
+        if new.version != 1 {
+            return Err(ErrorKind::StoreConflict.into());
+        }
+        batch.add(INSERT, values(new)?);
+    }
+    for new in &write.update {
+        batch.add_one(&format!("{UPDATE} AND version = $2 - 1"), values(new)?);
+    }
+    for new in &write.end {
+        batch.add(UPDATE, values(new)?);
+    }
+    for event in &write.events {
+        let SessionEvent { at, family, subject, action, detail, .. } = event;
+        batch.add(
+            "INSERT INTO @session_event (at, family, subject, action, detail) \
+             VALUES ($1, $2, $3, $4, $5)",
+            vec![signed(*at)?, family.into(), subject.into(), action.into(), detail.into()],
+        );
+    }
+    Ok(batch)
 }
 
 /// The session of a row, or what stands for it; nothing for a row of which not even the id can be
@@ -149,47 +187,7 @@ impl SessionStore for PostgresStore {
     }
 
     fn write_sessions(&self, write: &SessionWrite) -> Result<()> {
-        let ends = !write.end.is_empty()
-            || write.update.iter().any(|session| session.record.ended_at.is_some());
-        self.change(|transaction| {
-            for new in &write.insert {
-                if new.version != 1 {
-                    return Err(ErrorKind::StoreConflict.into());
-                }
-                transaction.later(INSERT, &values(new)?)?;
-            }
-            for new in &write.update {
-                if transaction.run(UPDATE, &values(new)?)? != 1 {
-                    return Err(ErrorKind::StoreConflict.into());
-                }
-            }
-            for new in &write.end {
-                let delete = "DELETE FROM @session WHERE family = $1";
-                if transaction.run(delete, &[(&new.record.family).into()])? > 0 {
-                    transaction.later(INSERT, &values(new)?)?;
-                }
-            }
-            for event in &write.events {
-                let SessionEvent { at, family, subject, action, detail, .. } = event;
-                let values =
-                    [signed(*at)?, family.into(), subject.into(), action.into(), detail.into()];
-                transaction.later(
-                    "INSERT INTO @session_event (at, family, subject, action, detail) \
-                     VALUES ($1, $2, $3, $4, $5)",
-                    &values,
-                )?;
-            }
-            if ends || !write.revocations.is_empty() {
-                let ended = write.update.iter().chain(&write.end);
-                let mut said = content("session", ended.map(|session| &*session.record.family));
-                said.extend(revocation::said(&write.revocations));
-                let taken = feed::take_number(transaction, &said, 0, write.revocations.len())?;
-                revocation::revoke(transaction, &write.revocations)?;
-                return Ok(Some(taken));
-            }
-            Ok(None)
-        })
-        .map(drop)
+        self.change(batch(write)).map(drop)
     }
 
     fn take_sessions(&self, sessions: &[(StoredSession, u64)]) -> Result<()> {

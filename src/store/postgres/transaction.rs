@@ -2,8 +2,10 @@
 //! a role, a database, a URL or the last user of a pooled connection has set.
 //!
 //! BEGIN and the settings go out with the first statement, and COMMIT with the last ones, so that a
-//! change needs two round trips, and what hands out numbers holds its lock for none.
+//! change that reads nothing needs one round trip, and what hands out numbers holds its lock for
+//! none.
 
+use super::feed::{Seen, guard};
 use super::values::{Row, Value};
 use super::wire::{Answers, Fault, Wire};
 use crate::error::{Error, ErrorKind};
@@ -53,6 +55,12 @@ impl Access {
         }
     }
 }
+
+/// How long the server waits for what another transaction holds.
+pub(super) const LOCK_WAIT: Duration = Duration::from_secs(2);
+
+/// What the server says to [`Transaction::guard`]: the square root of a negative number.
+pub(super) const GUARDED: &[u8; 5] = b"2201F";
 
 pub(super) struct Transaction<'a> {
     wire: &'a mut Wire,
@@ -147,14 +155,14 @@ impl<'a> Transaction<'a> {
             "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
         };
         let durable = self.durable();
-        let statement = self.access.limits().0;
+        let (statement, lock) = (self.access.limits().0, LOCK_WAIT.as_millis());
         let settings = format!(
             "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true) AS path, \
              pg_catalog.set_config('standard_conforming_strings', 'on', true) AS strings, \
              pg_catalog.set_config('client_encoding', 'UTF8', true) AS encoding, \
              pg_catalog.set_config('synchronous_commit', '{durable}', true) AS durable, \
              pg_catalog.set_config('statement_timeout', '{statement}', true), \
-             pg_catalog.set_config('lock_timeout', '2000', true), \
+             pg_catalog.set_config('lock_timeout', '{lock}', true), \
              pg_catalog.set_config('idle_in_transaction_session_timeout', '5000', true), \
              {STANDBYS}"
         );
@@ -184,7 +192,8 @@ impl<'a> Transaction<'a> {
             if is_set() != Some(true) {
                 return Err(Fault::Garbled);
             }
-            if self.replicated {
+            // What was committed already has gone by the guard.
+            if self.replicated && !self.committing {
                 self.check_standbys(settings)?;
             }
         }
@@ -198,6 +207,19 @@ impl<'a> Transaction<'a> {
         self.unprotected.store(has_none, Ordering::Release);
         let changes = matches!(self.access, Access::Write | Access::Migrate);
         if has_none && changes { Err(NO_STANDBY.into()) } else { Ok(()) }
+    }
+
+    /// Has the server fail this transaction by itself ([`GUARDED`]) if it has been overtaken, the
+    /// tables are of a newer version, or a setting does not hold.
+    pub(super) fn guard(&mut self, seen: &Seen) -> Result<(), Fault> {
+        let waits = self.replicated && self.durable() == "remote_apply";
+        let (sql, values) = guard(seen, self.durable(), waits);
+        self.later(&sql, &values).map(drop)
+    }
+
+    /// Has a statement sent behind COMMIT, in a transaction of its own that nobody waits for.
+    pub(super) fn after_commit(&mut self, sql: &str, values: &[Value]) -> Result<(), Fault> {
+        self.wire.queue_behind(sql, values)
     }
 
     /// Commits; the answers to what was put off until then.

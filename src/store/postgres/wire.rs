@@ -15,7 +15,7 @@ use postgres_protocol::IsNull;
 use postgres_protocol::message::backend::{ErrorResponseBody, Header, Message, NoticeResponseBody};
 use postgres_protocol::message::frontend;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The longest message of a server: a row has a few KiB.
 const LONGEST: i32 = 64 << 20;
@@ -29,6 +29,8 @@ pub(super) enum Fault {
     Refused([u8; 5]),
     /// The connection has ended.
     Lost,
+    /// It had ended before the server read what was sent last.
+    Unheard,
     /// The server said nothing for longer than it may.
     Silent,
     /// It is not the server that takes changes: another one of the list may be.
@@ -67,7 +69,10 @@ impl From<std::io::Error> for Fault {
 impl Fault {
     /// Whether the connection is of no use any more.
     pub(super) const fn ends(&self) -> bool {
-        matches!(self, Self::Lost | Self::Silent | Self::Garbled | Self::Elsewhere(_))
+        matches!(
+            self,
+            Self::Lost | Self::Unheard | Self::Silent | Self::Garbled | Self::Elsewhere(_)
+        )
     }
 
     /// The code of an error.
@@ -116,6 +121,12 @@ pub(super) struct Wire {
     patience: Duration,
     /// Statements that were queued since the last answer.
     queued: usize,
+    /// What goes behind that, in a transaction of its own.
+    behind: BytesMut,
+    /// Answers that are still to come and say nothing that matters.
+    owed: usize,
+    /// When a sign of life was asked for last.
+    pinged: Option<Instant>,
     /// Whether the server is in a transaction, as it said last: `I`, `T` or `E`.
     status: u8,
     broken: bool,
@@ -153,6 +164,9 @@ impl Wire {
             output: BytesMut::new(),
             patience,
             queued: 0,
+            behind: BytesMut::new(),
+            owed: 0,
+            pinged: None,
             status: b'I',
             broken: false,
             longest: LONGEST_OF_A_STRANGER,
@@ -180,6 +194,11 @@ impl Wire {
     /// Whether it was warned of something since this was last asked.
     pub(super) const fn take_warned(&mut self) -> bool {
         std::mem::replace(&mut self.warned, false)
+    }
+
+    /// Whether it was notified since [`Self::take_notified`].
+    pub(super) const fn is_notified(&self) -> bool {
+        self.notified
     }
 
     pub(super) const fn output(&mut self) -> &mut BytesMut {
@@ -250,6 +269,8 @@ impl Wire {
 
     /// Waits for a notification, or until this time has passed.
     pub(super) fn wait(&mut self, time: Duration) -> Result<(), Fault> {
+        // It may have come together with something else.
+        self.read_on()?;
         if self.notified {
             return Ok(());
         }
@@ -261,11 +282,74 @@ impl Wire {
                 other => return Err(self.breaks(other)),
             },
         }
+        self.read_on()
+    }
+
+    /// Asks for a sign of life every so often, and fails if there was none for so long.
+    pub(super) fn ping(&mut self, every: Duration, most: Duration) -> Result<(), Fault> {
+        match self.pinged {
+            Some(at) if self.owed > 0 && at.elapsed() > most => Err(self.breaks(Fault::Silent)),
+            Some(at) if self.owed > 0 || at.elapsed() < every => Ok(()),
+            _ => {
+                self.pinged = Some(Instant::now());
+                self.queue_behind("SELECT 1", &[])?;
+                self.send_behind()
+            }
+        }
+    }
+
+    /// Lets this time pass, and reads what is sent meanwhile.
+    pub(super) fn rest(&mut self, time: Duration) -> Result<(), Fault> {
+        let until = Instant::now() + time;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            match self.socket.receive(&mut |new| self.input.extend_from_slice(new), left) {
+                Ok(0) => return Err(self.breaks(Fault::Lost)),
+                Ok(_) => self.read_on()?,
+                Err(error) => match Fault::from(error) {
+                    Fault::Silent => return Ok(()),
+                    other => return Err(self.breaks(other)),
+                },
+            }
+        }
+    }
+
+    /// What comes by itself, and the answers that were put off.
+    fn read_on(&mut self) -> Result<(), Fault> {
+        while self.owed > 0 {
+            match self.message()? {
+                None => return Ok(()),
+                Some(message) => self.pay(&message)?,
+            }
+        }
         // Nothing else was asked for: what comes is a notification, or the end.
         match self.message()? {
             None => Ok(()),
             Some(_) => Err(self.breaks(Fault::Lost)),
         }
+    }
+
+    /// Takes a message of an answer that was put off.
+    fn pay(&mut self, message: &Message) -> Result<(), Fault> {
+        match message {
+            Message::ReadyForQuery(body) => {
+                self.owed -= 1;
+                if self.owed == 0 && body.status() != b'I' {
+                    return Err(self.breaks(Fault::Garbled));
+                }
+            }
+            Message::ErrorResponse(body) => {
+                let fault = Fault::of(body);
+                if fault.ends() {
+                    return Err(self.breaks(Fault::Unheard));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Writes a statement; [`Self::settle`] sends it.
@@ -287,6 +371,42 @@ impl Wire {
         }
         self.queued += 1;
         Ok(())
+    }
+
+    /// Writes a statement that goes out behind those that are queued, in a transaction of its own;
+    /// its answer is not waited for.
+    pub(super) fn queue_behind(&mut self, sql: &str, values: &[Value]) -> Result<(), Fault> {
+        std::mem::swap(&mut self.output, &mut self.behind);
+        let queued = self.queue(sql, values);
+        if queued.is_ok() {
+            self.queued -= 1;
+            frontend::sync(&mut self.output);
+        }
+        std::mem::swap(&mut self.output, &mut self.behind);
+        queued
+    }
+
+    /// Sends what was queued behind, and nothing else.
+    pub(super) fn send_behind(&mut self) -> Result<(), Fault> {
+        std::mem::swap(&mut self.output, &mut self.behind);
+        self.behind.clear();
+        self.owed += 1;
+        self.send()
+    }
+
+    /// Reads what is there already, of a connection that nobody has listened to for a while: it may
+    /// have ended.
+    pub(super) fn catch_up(&mut self) -> Result<(), Fault> {
+        loop {
+            match self.socket.receive_now(&mut |new| self.input.extend_from_slice(new)) {
+                Ok(0) => return Err(self.breaks(Fault::Lost)),
+                Ok(_) => self.read_on()?,
+                Err(error) => match Fault::from(error) {
+                    Fault::Silent => return Ok(()),
+                    other => return Err(self.breaks(other)),
+                },
+            }
+        }
     }
 
     /// Sends what was queued and reads the answers to it.
@@ -315,13 +435,26 @@ impl Wire {
         each: &mut dyn FnMut(usize, Row) -> Result<(), Fault>,
     ) -> Result<Vec<String>, Fault> {
         frontend::sync(&mut self.output);
+        let behind = usize::from(!self.behind.is_empty());
+        self.output.extend_from_slice(&self.behind);
+        self.behind.clear();
         let queued = std::mem::take(&mut self.queued);
         // Until it has answered, nothing is known of it: whoever is interrupted here leaves that.
         self.status = b'?';
         self.send()?;
+        while self.owed > 0 {
+            let message = self.receive()?;
+            self.pay(&message)?;
+        }
+        // Of what was put off, nothing matters.
+        self.warned = false;
+        self.owed = behind;
         let (mut tags, mut columns, mut failed) = (Vec::new(), Arc::new(Columns::default()), None);
+        let mut is_first = true;
         loop {
-            match self.receive()? {
+            let message = self.receive()?;
+            let was_first = std::mem::replace(&mut is_first, false);
+            match message {
                 Message::ParseComplete | Message::BindComplete | Message::NoData => {}
                 Message::RowDescription(body) => {
                     let (mut new, mut at) = (Columns::default(), 0);
@@ -351,6 +484,7 @@ impl Wire {
                 Message::ErrorResponse(body) => {
                     let fault = Fault::of(&body);
                     if fault.ends() {
+                        let fault = if was_first { Fault::Unheard } else { fault };
                         return Err(self.breaks(fault));
                     }
                     failed = failed.or(Some(fault));
@@ -388,15 +522,24 @@ impl Wire {
         }
     }
 
-    /// Ends a transaction that was not committed, so that the connection can be used again.
+    /// Ends a transaction that was not committed, so that the connection can be used again. The
+    /// answer is read with the next one.
     pub(super) fn roll_back(&mut self) {
         self.output.clear();
+        self.behind.clear();
         self.queued = 0;
         if self.broken || self.status == b'I' {
             return;
         }
-        if self.queue("ROLLBACK", &[]).is_err() || self.settle().is_err() {
+        // What it is in is not known of one that was interrupted.
+        if self.status == b'?' || self.queue("ROLLBACK", &[]).is_err() {
             self.broken = true;
+            return;
+        }
+        frontend::sync(&mut self.output);
+        if self.send().is_ok() {
+            (self.queued, self.status) = (0, b'I');
+            self.owed += 1;
         }
     }
 

@@ -5,6 +5,7 @@ mod certificates;
 mod changes;
 mod durability;
 mod failover;
+mod feed;
 mod hostile;
 mod names;
 mod relay;

@@ -188,12 +188,11 @@ pub(crate) fn open(url: &str) -> PostgresStore {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Ok(talk) = self.talk.get_mut() {
-            // Its input ends; it removes its folder then.
-            let (_, ended) = std::io::pipe().unwrap();
-            let _ =
-                std::mem::replace(&mut talk.0, ChildStdin::from(std::os::fd::OwnedFd::from(ended)));
-        }
+        // Also after a test that has failed in the middle of it.
+        let talk = self.talk.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Its input ends; it removes its folder then.
+        let (_, ended) = std::io::pipe().unwrap();
+        let _ = std::mem::replace(&mut talk.0, ChildStdin::from(std::os::fd::OwnedFd::from(ended)));
         let _ = self.child.wait();
     }
 }
