@@ -24,6 +24,7 @@ sys.path.insert(0, str(ROOT / "tests/servers"))
 sys.path.insert(0, str(ROOT / "benches"))
 
 import report  # noqa: E402
+from hosts import step  # noqa: E402
 from postgres import PASSWORD, Postgres  # noqa: E402
 
 QUICK = bool(os.environ.get("QUICK"))
@@ -53,18 +54,18 @@ def node(url: str) -> None:
     """Verifies the key that it reads until it is refused, and says when that was."""
     from gatekey.exceptions import GatekeyError
 
-    keys = opened(url)
+    keys, parent = opened(url), os.getppid()
     ask("ready")
     for line in sys.stdin:
         key = line.strip()
-        while True:
+        while os.getppid() == parent:
             try:
                 keys.verify(key)
                 break
             except GatekeyError:
                 time.sleep(0.001)
         ask("seen")
-        while True:
+        while os.getppid() == parent:
             before = time.time_ns()
             try:
                 keys.verify(key)
@@ -170,6 +171,7 @@ class Bench:
 
     def latency(self, is_notified: bool) -> list[float]:
         """Milliseconds from the answer to `revoke` until each process refuses."""
+        step("revocations, " + ("notified" if is_notified else "not notified"))
         schema = self.schema()
         keys = opened(self.url(schema))
         relay = Relay(self.server.port)
@@ -194,6 +196,7 @@ class Bench:
 
     def rate(self, threads: int, processes: int) -> float:
         """Keys made in a second, by threads of processes."""
+        step(f"{threads} writers in {processes} processes")
         schema = self.schema()
         opened(self.url(schema)).create(owner="bench")
         children = [Child("writer", self.url(schema), threads // processes, SECONDS) for _ in range(processes)]
@@ -226,6 +229,7 @@ class Bench:
 
     def start(self, many: int) -> tuple[float, float]:
         """Seconds to open a store of so many keys in a new process, and the bytes of each key."""
+        step(f"a start with {many:,} keys")
         schema = self.schema()
         keys = opened(self.url(schema))
         left = iter(range(many))
