@@ -84,7 +84,7 @@ pub fn store_copy(
     let done = run.all();
     let report = run.report;
     // What was written is written.
-    let closed = target.close().and(source.close());
+    let closed = target.close().and_then(|()| source.close());
     done.and(closed).map(|()| report)
 }
 
