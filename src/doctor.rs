@@ -89,13 +89,13 @@ pub fn store_facts(url: &str, pepper: &PepperSource, within: u64) -> Result<Stor
     Ok(facts)
 }
 
-/// Looks at a store in PostgreSQL, and changes nothing of it; and what is wrong with its peppers, if
-/// anything is. `None` for peppers that were not named.
+/// Looks at a store in PostgreSQL, and changes nothing of it; and what is wrong with its peppers,
+/// if anything is. `None` for peppers that were not named.
 ///
 /// # Errors
-/// `InvalidArgument`: the URL is not that of a store in PostgreSQL. `Unsupported`: this build has no
-/// such store. `StoreUnavailable`, `StoreReadOnly`, `StoreCorrupt`: as at opening it; the message
-/// says what to do.
+/// `InvalidArgument`: the URL is not that of a store in PostgreSQL. `Unsupported`: this build has
+/// no such store. `StoreUnavailable`, `StoreReadOnly`, `StoreCorrupt`: as at opening it; the
+/// message says what to do.
 pub fn server_facts(url: &str, pepper: &PepperSource) -> Result<(ServerFacts, Option<Result<()>>)> {
     let StoreUrl::Postgres(server) = url.parse()? else {
         return Err(NO_SERVER);

@@ -62,8 +62,8 @@ const LAYERS: [(&str, &[&str]); 26] = [
             "open",
         ],
     ),
-    ("operations", OPERATIONS),
     ("doctor", &["error", "base", "store", "pepper", "keyring", "open"]),
+    ("operations", OPERATIONS),
     ("present", PRESENT),
     // Edges, imported by no other module.
     ("interop", &["error", "base", "jwk"]),

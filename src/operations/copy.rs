@@ -142,7 +142,7 @@ impl<'a> Run<'a> {
         self.all_rings()
     }
 
-    /// So many rows were looked at.
+    /// This many rows were looked at.
     fn step(&mut self, rows: usize) -> Result<()> {
         self.done += rows as u64;
         self.expected = self.expected.max(self.done);

@@ -40,7 +40,7 @@ fn merge(here: &StoredKey, there: Option<&StoredKey>) -> Step {
     }
 }
 
-/// What is left on both sides: credits that were set again count anew, others never grow.
+/// What is left on both sides: credits that were set again begin again, others never grow.
 fn credits(here: Option<Credits>, there: Option<Credits>) -> Option<Credits> {
     match (here, there) {
         (Some(here), Some(there)) if here.set_in == there.set_in => {
@@ -225,7 +225,7 @@ impl Run<'_> {
         removed.into_iter().chain([write(Change::Insert(Box::new(key.clone())))]).collect()
     }
 
-    /// The larger of both counts; one that was `put` there anew has none.
+    /// The larger of both counts; one that was `put` there has none yet.
     fn count_uses(&self, here: &KeyRecord, there: Option<&KeyRecord>, put: bool) -> Result<()> {
         let (known, last) = there.map_or((0, None), |there| (there.uses, there.last_used_at));
         let uses = here.uses.max(known);
