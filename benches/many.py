@@ -124,10 +124,10 @@ class Child:
 
 
 class Relay:
-    """Forwards a port; once `silent`, takes what comes and forwards nothing, and closes nothing."""
+    """Forwards a port; what has been connected before `silence` takes what comes, forwards nothing and closes nothing."""
 
     def __init__(self, port: int) -> None:
-        self.silent = False
+        self._speaking = threading.Event()
         self._to = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -138,16 +138,21 @@ class Relay:
             here, _ = self._listener.accept()
             there = socket.create_connection(("127.0.0.1", self._to))
             for one, other in ((here, there), (there, here)):
-                threading.Thread(target=self._forward, args=(one, other), daemon=True).start()
+                words = (one, other, self._speaking)
+                threading.Thread(target=self._forward, args=words, daemon=True).start()
 
-    def _forward(self, one: socket.socket, other: socket.socket) -> None:
+    def silence(self) -> None:
+        self._speaking.set()
+        self._speaking = threading.Event()
+
+    def _forward(self, one: socket.socket, other: socket.socket, silenced: threading.Event) -> None:
         try:
             while data := one.recv(65536):
-                if not self.silent:
+                if not silenced.is_set():
                     other.sendall(data)
         except OSError:
             pass
-        if not self.silent:
+        if not silenced.is_set():
             other.close()
 
 
@@ -177,7 +182,6 @@ class Bench:
         relay = Relay(self.server.port)
         feed = self.url(schema, relay.port)
         children = [Child("node", self.url(schema, feed_url=feed)) for _ in range(NODES * PROCESSES)]
-        relay.silent = not is_notified
         found = []
         many = REVOCATIONS if is_notified else max(5, REVOCATIONS // 10)
         for _ in range(many):
@@ -187,6 +191,8 @@ class Bench:
             for child in children:
                 child.expect("seen")
             time.sleep(0.1)
+            if not is_notified:
+                relay.silence()
             keys.revoke(issued.id)
             revoked = time.time_ns()
             found += [max(0.0, (int(child.line()) - revoked) / 1e6) for child in children]
