@@ -75,28 +75,31 @@ impl KeyRingStore for PostgresStore {
     }
 
     fn take_key_ring(&self, ring: &StoredRing, over: u64) -> Result<()> {
-        self.change(|transaction| {
-            let values = [(&ring.name).into(), signed(over)?];
-            let delete = "DELETE FROM @key_ring WHERE name = $1 AND version = $2";
-            if over > 0 && transaction.run(delete, &values)? != 1 {
-                return Err(ErrorKind::StoreConflict.into());
-            }
-            let [name, _] = values;
-            let values =
-                [name, signed(ring.version)?, ring.pepper.into(), Value::from(&ring.text[..])];
-            let insert =
-                "INSERT INTO @key_ring (name, version, pepper, text) VALUES ($1, $2, $3, $4)";
-            transaction.later(insert, &values)?;
-            let version = ring.version.to_string();
-            feed::take_number(transaction, &content("ring", [&*ring.name, &version]), 0, 0)
-                .map(Some)
-        })
-        .map(drop)
+        self.change(take(ring, over)).map(drop)
     }
 
     fn put_key_ring(&self, ring: &StoredRing) -> Result<()> {
         self.change(put(ring)).map(drop)
     }
+}
+
+fn take(ring: &StoredRing, over: u64) -> Result<Batch, Fault> {
+    let version = ring.version.to_string();
+    let mut batch = Batch::numbered(&content("ring", [&*ring.name, &version]), 0, 0)?;
+    if over > 0 {
+        let delete = "DELETE FROM @key_ring WHERE name = $1 AND version = $2";
+        batch.add_one(delete, vec![(&ring.name).into(), signed(over)?]);
+    }
+    batch.add(
+        "INSERT INTO @key_ring (name, version, pepper, text) VALUES ($1, $2, $3, $4)",
+        vec![
+            (&ring.name).into(),
+            signed(ring.version)?,
+            ring.pepper.into(),
+            Value::from(&ring.text[..]),
+        ],
+    );
+    Ok(batch)
 }
 
 fn put(ring: &StoredRing) -> Result<Batch, Fault> {

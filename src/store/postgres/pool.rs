@@ -544,6 +544,11 @@ impl Slot {
 
 const NOTIFY: &str = "SELECT pg_catalog.pg_notify($1, '')";
 
+const NO_PRIMARY: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "None of the URL's hosts is PostgreSQL's primary: they are standbys, or were overtaken by one that this process has seen, or do \
+     not answer. Start the primary, or promote a standby.",
+);
 const UNKNOWN: Error = Error::new(
     ErrorKind::StoreUnavailable,
     "PostgreSQL was lost while it committed a change, which it may or may not have made: look, or do it again.",

@@ -122,6 +122,19 @@ fn batch(write: &SessionWrite) -> Result<Batch, Fault> {
     Ok(batch)
 }
 
+fn take(sessions: &[(StoredSession, u64)]) -> Result<Batch, Fault> {
+    let families = sessions.iter().map(|(session, _)| &*session.record.family);
+    let mut batch = Batch::numbered(&content("session", families), 0, 0)?;
+    for (session, over) in sessions {
+        if *over > 0 {
+            let delete = "DELETE FROM @session WHERE family = $1 AND version = $2";
+            batch.add_one(delete, vec![(&session.record.family).into(), signed(*over)?]);
+        }
+        batch.add(INSERT, values(session)?);
+    }
+    Ok(batch)
+}
+
 /// The session of a row, or what stands for it; nothing for a row of which not even the id can be
 /// read.
 fn session_or_unreadable(row: &Row) -> Result<StoredSession, Fault> {
@@ -191,19 +204,7 @@ impl SessionStore for PostgresStore {
     }
 
     fn take_sessions(&self, sessions: &[(StoredSession, u64)]) -> Result<()> {
-        self.change(|transaction| {
-            for (session, over) in sessions {
-                let delete = "DELETE FROM @session WHERE family = $1 AND version = $2";
-                let place = [(&session.record.family).into(), signed(*over)?];
-                if *over > 0 && transaction.run(delete, &place)? != 1 {
-                    return Err(ErrorKind::StoreConflict.into());
-                }
-                transaction.later(INSERT, &values(session)?)?;
-            }
-            let families = sessions.iter().map(|(session, _)| &*session.record.family);
-            feed::take_number(transaction, &content("session", families), 0, 0).map(Some)
-        })
-        .map(drop)
+        self.change(take(sessions)).map(drop)
     }
 
     fn session_events(&self, filter: &SessionEventFilter) -> Result<Page<SessionEvent>> {

@@ -12,19 +12,8 @@ mod relay;
 pub(crate) mod server;
 
 use gatekey::ErrorKind;
-use std::time::{Duration, Instant};
 
-pub(crate) use server::{Place, Server, open};
-
-/// Waits until it is so, for a minute at most.
-#[track_caller]
-pub(crate) fn wait_for(what: &str, is_so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
+pub(crate) use server::{Place, Server, open, wait_for};
 
 #[track_caller]
 pub(crate) fn refused<T: std::fmt::Debug>(

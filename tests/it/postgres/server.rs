@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 pub(crate) const PASSWORD: &str = "Zx9!kQ@7";
 const IN_A_URL: &str = "Zx9%21kQ%407";
@@ -137,7 +138,7 @@ impl Server {
     pub(crate) fn wait_for_standby(&self) {
         let at = self.sql("SELECT pg_current_wal_insert_lsn()");
         let is_there = format!("standby sql SELECT pg_last_wal_replay_lsn() >= '{at}'");
-        super::wait_for("the standby", || self.obey(&is_there) == "t");
+        wait_for("the standby", || self.obey(&is_there) == "t");
     }
 }
 
@@ -180,6 +181,16 @@ pub(crate) fn url_at(ports: &[u16], schema: &str) -> String {
     let hosts: Vec<_> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
     let hosts = hosts.join(",");
     format!("postgresql://postgres:{IN_A_URL}@{hosts}/postgres?schema={schema}")
+}
+
+/// Waits until it is so, for a minute at most.
+#[track_caller]
+pub(crate) fn wait_for(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 pub(crate) fn open(url: &str) -> PostgresStore {
