@@ -80,7 +80,7 @@ const UNSAFE: [&str; 3] =
 
 /// Where the standard library's `Instant` may be named, which stands still while the machine is suspended: for how long
 /// a call waits. How old something is that is kept is measured by `src/base/steady.rs`.
-const WAITS: [&str; 6] = [
+const WAITS: [&str; 8] = [
     "src/base/process.rs",
     "src/base/steady.rs",
     "src/store/file_lock.rs",

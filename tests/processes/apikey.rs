@@ -107,7 +107,7 @@ struct Promise {
 #[test]
 fn nothing_that_was_promised_is_lost_in_a_crash() {
     let folder = folder("crash");
-    crash(&folder, rounds(20), |_| {});
+    eprintln!("{}", crash(&folder, rounds(20), |_| {}));
     let raw = rusqlite::Connection::open(folder.join("keys.sqlite")).unwrap();
     let integrity: String = raw.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(integrity, "ok");
@@ -115,8 +115,8 @@ fn nothing_that_was_promised_is_lost_in_a_crash() {
 }
 
 /// Kills a worker so many times, in each round after `meanwhile`; another process that is there all
-/// the time refuses what was revoked, too.
-pub(super) fn crash(folder: &Path, kills: u32, meanwhile: impl Fn(u32)) {
+/// the time refuses what was revoked, too. What was done, in words.
+pub(super) fn crash(folder: &Path, kills: u32, meanwhile: impl Fn(u32)) -> String {
     let keys = open(folder);
     let mut spec = KeySpec::new("spender");
     spec.credits = Some(CreditSpec { amount: CREDITS, ..CreditSpec::default() });
@@ -200,7 +200,7 @@ pub(super) fn crash(folder: &Path, kills: u32, meanwhile: impl Fn(u32)) {
         }
     }
     assert!(seqs > calls, "{seqs} audit rows for {calls} calls");
-    eprintln!("{kills} rounds, {calls} calls returned, {spent} credits spent");
+    format!("{kills} rounds, {calls} calls returned, {spent} credits spent")
 }
 
 fn check(keys: &ApiKeys, id: &str, promise: &mut Promise) {

@@ -45,12 +45,13 @@ fn nothing_that_was_promised_is_lost_in_a_crash_of_postgres() {
     };
     let folder = folder("postgres-crash");
     std::fs::write(folder.join("url"), server.url()).unwrap();
-    apikey::crash(&folder, rounds(20), |round| {
+    let done = apikey::crash(&folder, rounds(20), |round| {
         if round % 4 == 3 {
             server.obey("stop");
             server.obey("start");
         }
     });
+    eprintln!("{done}");
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
