@@ -117,9 +117,10 @@ class store : public detail::handle<gk_store, gk_store_free> {
     [[nodiscard]] bool made_pepper_file() const noexcept {
         return gk_store_made_pepper_file(get());
     }
-    /// What this process knows of the server of `limits`, as JSON; empty without one. Asks nothing.
-    [[nodiscard]] std::string limits_state() const {
-        return detail::filled(
+    /// What this process knows of the server of `limits`, as JSON; nothing without one. Asks
+    /// nothing.
+    [[nodiscard]] std::optional<std::string> limits_state() const {
+        return detail::maybe_text(
             [&](auto *out, auto *err) { return gk_store_limits_state(get(), out, err); });
     }
     /// How it is with the store, for an end point such as /healthz: gk_store_health. That it is out

@@ -1,5 +1,5 @@
-/* Limits that machines share, from C: two stores and two guards, as two machines have them. Its argument
-   is the URL of a Valkey. */
+/* Limits that machines share, from C: two stores and two guards, as two machines have them. Its
+   argument is the URL of a Valkey. */
 #include "check.h"
 #include "peppered.h"
 
@@ -19,7 +19,8 @@ static bool says(const gk_buf *json, const char *text) {
     return json->data != NULL && strstr((const char *)json->data, text) != NULL;
 }
 
-/* A limit of five that two guards count together: one over what is in a store, and one with its own. */
+/* A limit of five that two guards count together: one over what is in a store, and one with its
+ * own. */
 static void guards(const char *url) {
     gk_error err;
     gk_store *store = NULL;
