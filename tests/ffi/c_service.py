@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+import traceback
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -437,6 +438,11 @@ def wait_for(what: str, done: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+def is_silent(pid: int) -> bool:
+    """Whether a process reads from nowhere, and writes to nowhere."""
+    return all(os.readlink(f"/proc/{pid}/fd/{fd}") == "/dev/null" for fd in (0, 1))
+
+
 def gone(pid: int) -> bool:
     """Whether a process has ended; it may still wait for its parent to look."""
     try:
@@ -510,7 +516,7 @@ def as_a_daemon(program: str, folder: Path) -> None:
         pid = int(file.read_text())
         service.daemons.append(pid)
         assert os.getsid(pid) not in (pid, os.getsid(0))
-        assert os.readlink(f"/proc/{pid}/fd/0") == os.readlink(f"/proc/{pid}/fd/1") == "/dev/null"
+        wait_for("no terminal", partial(is_silent, pid))
         key_id, good = service.key()
         cookies = service.log_in().cookies()
         lines = [cookie_line(cookies), f"X-API-Key: {good}"]
@@ -562,7 +568,8 @@ def main() -> int:
             outcome = f"ok <{time.monotonic() - began:.1f}>"
         except (AssertionError, OSError, KeyError, ValueError, subprocess.TimeoutExpired) as error:
             failed += 1
-            print(f"    {type(error).__name__}: {error}")
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            print(f"    {type(error).__name__} in {place.name}, {place.lineno}: {error}")
         print(f"test c-service {name} ... {outcome}", flush=True)
     for one in Service.every:  # what a failure has left
         if one.process.poll() is None:
