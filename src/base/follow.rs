@@ -153,9 +153,9 @@ impl Freshness {
         if self.strict || before >= NEVER || !in_touch() {
             return false;
         }
-        let moved =
-            self.heard.compare_exchange(before, now, Ordering::AcqRel, Ordering::Acquire).is_ok();
-        moved || self.is_recent(now)
+        // Who has moved it meanwhile to another time has heard of the store as well.
+        let on = |last: u64| (last < NEVER).then(|| last.max(now));
+        self.heard.fetch_update(Ordering::AcqRel, Ordering::Acquire, on).is_ok()
     }
 
     /// Whether every question asks the store itself.

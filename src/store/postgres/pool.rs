@@ -85,13 +85,21 @@ impl Pool {
         self.with(&self.reader, access, work)
     }
 
-    /// As [`Self::read`]; `None` if another thread reads.
+    /// As [`Self::read`], for a thread that asks again by itself; `None` if another thread reads. It
+    /// tries to connect whenever it is called, and that it could not stops nobody else.
     pub(super) fn try_read<T>(
         &self,
         access: Access,
         work: impl Fn(&mut Transaction<'_>) -> Result<T, Fault>,
     ) -> Option<Result<T>> {
-        self.reader.try_locked(|slot| self.work(slot, access, work))
+        self.reader.try_locked(|slot| {
+            let failed = slot.failed.take();
+            let done = self.work(slot, access, work);
+            if slot.wire.is_none() {
+                slot.failed = failed;
+            }
+            done
+        })
     }
 
     /// All or nothing; with what the server answered to what was still to be sent at the end.

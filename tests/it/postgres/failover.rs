@@ -97,7 +97,9 @@ fn promotion_with_changes_that_were_lost() {
     // Who asks first is told at once; the others within moments, without being told.
     assert_eq!(said(&asks, &two.secret), REVOKED);
     assert_eq!(said(&asks, &four.secret), REVOKED);
-    wait_for("the new primary", || said(&node, &two.secret) == REVOKED);
+    // The last change of all.
+    wait_for("the new primary", || said(&node, &four.secret) == REVOKED);
+    assert_eq!(said(&node, &two.secret), REVOKED);
     for nodes in [&node, &asks] {
         assert_eq!(said(nodes, &four.secret), REVOKED);
         // Nothing is valid because memory knew it.
