@@ -134,9 +134,9 @@ static void builder(void) {
     TEXT_SETTER(gk_guard_builder, gk_guard_builder_csrf_header);
     TEXT_SETTER(gk_guard_builder, gk_guard_builder_realm);
     TEXT_SETTER(gk_guard_builder, gk_guard_builder_metadata_url);
+    TEXT_SETTER(gk_guard_builder, gk_guard_builder_limits);
     IGNORED(gk_guard_builder_exact_names, NULL);
     IGNORED(gk_guard_builder_ipv6_prefix, NULL, 64);
-    IGNORED(gk_guard_builder_limits, NULL, GK_TEXT("redis://127.0.0.1"));
     releases = 0;
     IGNORED(gk_guard_builder_clock, NULL, now, &releases, released);
     CHECK(releases == 1);
@@ -363,6 +363,8 @@ static void requests(void) {
     REFUSED(gk_guard_metadata, world.guard, NULL);
     NO_BUF(gk_guard_metadata_path, NULL);
     REFUSED(gk_guard_metadata_path, world.guard, NULL);
+    NO_BUF(gk_guard_limits_state, NULL);
+    REFUSED(gk_guard_limits_state, world.guard, NULL);
     CHECK(CALL(gk_guard_clone)(NULL) == NULL);
     gk_guard_free(NULL);
 }
@@ -545,6 +547,6 @@ int main(int argc, char **argv) {
     nobody();
     gk_guard_demand_free(demand);
     end(&world);
-    CHECK(all_called(argv[1], HERE, sizeof HERE / sizeof *HERE, true) == 119);
+    CHECK(all_called(argv[1], HERE, sizeof HERE / sizeof *HERE, true) == 121);
     return passed("guard_arguments");
 }
