@@ -82,9 +82,9 @@ impl ApiKeyOptions {
     }
 
     /// Where the rates of keys are counted. Unless set, where the store says
-    /// ([`StoreOptions::limits`](crate::open::StoreOptions::limits)), or else beside it, so that the
-    /// processes of one machine share each key's limit, over restarts; each machine has limits of
-    /// its own then.
+    /// ([`StoreOptions::limits`](crate::open::StoreOptions::limits)), or else beside it, so that
+    /// the processes of one machine share each key's limit, over restarts; each machine has limits
+    /// of its own then.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = Some(limits);
         self
@@ -233,9 +233,9 @@ impl ApiKeys {
     }
 
     /// Whether the rates of all keys are shared by the processes of this machine, or with
-    /// [`Limits::Shared`] by all that count there, which is asked now: what holds, or why not. For a
-    /// program that wants to know at its start; where they are not shared, each process counts for
-    /// itself, and no key is without its limit.
+    /// [`Limits::Shared`] by all that count there, which is asked now: what holds, or why not. For
+    /// a program that wants to know at its start; where they are not shared, each process counts
+    /// for itself, and no key is without its limit.
     ///
     /// # Errors
     /// `InvalidConfiguration`: limits are off, the store has no place for them, or their file is

@@ -13,8 +13,8 @@ use super::session_spec::gk_session_spec;
 use super::status::gk_status;
 use super::web::flags;
 use crate::guard::Request;
-use crate::present::ToJson as _;
-use crate::{Error, ErrorKind, Guard};
+
+use crate::{Error, ErrorKind, Guard, ToJson as _};
 use libc::c_char;
 
 /// One decision for every door of a service: who calls, by an API key, a session in a cookie or
