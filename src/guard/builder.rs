@@ -170,8 +170,8 @@ impl GuardBuilder {
     }
 
     /// Where the limits of demands are counted together with other machines: see
-    /// [`StoreOptions::limits`](crate::open::StoreOptions::limits), which holds for a guard over what
-    /// is in that store. Without either, each process counts for itself.
+    /// [`StoreOptions::limits`](crate::open::StoreOptions::limits), which holds for a guard over
+    /// what is in that store. Without either, each process counts for itself.
     pub fn limits(mut self, url: impl Into<String>) -> Self {
         self.limits = Some(Secret::new(url.into().into_bytes()));
         self
