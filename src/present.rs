@@ -52,8 +52,8 @@ impl ToJson for KeyRecord {
     }
 }
 
-/// What is known of the server of the limits; `troubles` is an object of counts, `last` a sentence or
-/// `null`.
+/// What is known of the server of the limits; `troubles` is an object of counts, `last` a sentence
+/// or `null`.
 impl ToJson for LimitsState {
     fn to_json(&self) -> String {
         let mut out = ObjectWriter::new();

@@ -87,14 +87,14 @@ impl StoreOptions {
         self
     }
 
-    /// Where the rates of API keys and the limits of guards over this store are counted together with
-    /// other machines: a Valkey or a Redis of version 7 or later, `redis://127.0.0.1:6379`,
+    /// Where the rates of API keys and the limits of guards over this store are counted together
+    /// with other machines: a Valkey or a Redis of version 7 or later, `redis://127.0.0.1:6379`,
     /// `rediss://user:password@host:6379` with TLS, `unix:/path/of/socket`; see
     /// [`RedisLimits::open`](crate::store::RedisLimits::open). Without it each machine, or each
     /// process where a store has no file, counts for itself.
     ///
-    /// A decision that counts asks the server then, for 5 ms at most; while it does not answer, each
-    /// process admits its part of each limit ([`LimitsState::sharers`]).
+    /// A decision that counts asks the server then, for 5 ms at most; while it does not answer,
+    /// each process admits its part of each limit ([`LimitsState::sharers`]).
     pub fn limits(mut self, url: impl Into<String>) -> Self {
         self.limits = Some(Secret::new(url.into().into_bytes()));
         self

@@ -1,5 +1,5 @@
-//! A connected socket of a store on another machine: each call has a deadline, and a child of a fork
-//! has none of them.
+//! A connected socket of a store on another machine: each call has a deadline, and a child of a
+//! fork has none of them.
 
 use super::file_lock::OnlyHere;
 use rustls::ClientConnection;

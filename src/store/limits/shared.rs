@@ -54,8 +54,8 @@ pub struct LimitsState {
     /// How many of them this process has decided alone, with its part of the rate.
     pub alone: u64,
     /// Names of what went wrong, and how often each did: `unreachable`, `silent`, `lost`,
-    /// `garbled`, `tls`, `login`, `rights`, `replica`, `not_ready`, `busy`, `cluster`, `out_of_memory`,
-    /// `refused`.
+    /// `garbled`, `tls`, `login`, `rights`, `replica`, `not_ready`, `busy`, `cluster`,
+    /// `out_of_memory`, `refused`.
     pub troubles: Vec<(&'static str, u64)>,
     /// What went wrong last, and what is to be done; also if all is well again.
     pub last: Option<Error>,

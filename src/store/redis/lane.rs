@@ -396,8 +396,8 @@ impl Link {
         Self { at, noted: None, owed: 0, since: Instant::now(), answer }
     }
 
-    /// Sends commands that have so many answers, and reads past those that nobody waits for. Whether
-    /// there was time for that.
+    /// Sends commands that have so many answers, and reads past those that nobody waits for.
+    /// Whether there was time for that.
     ///
     /// # Errors
     /// As of [`Self::after`].
@@ -423,8 +423,8 @@ impl Link {
         Ok(reply)
     }
 
-    /// Whether the connection is of use after this: a thread may have come late, and have waited for
-    /// much less than a server may take.
+    /// Whether the connection is of use after this: a thread may have come late, and have waited
+    /// for much less than a server may take.
     ///
     /// # Errors
     /// It is not.

@@ -15,14 +15,14 @@ pub(super) enum Mode {
 }
 
 /// GCRA in microseconds since 2026, which a double holds to a thousandth for centuries. A value
-/// that lies further ahead than a whole burst, after a step of the server's clock, counts as a whole
-/// burst, and is written down as that, or it would lie ahead until the old time comes; one that is
-/// none of ours counts as nothing. One that was kept under another rate is converted, so that units
-/// which were used stay used.
+/// that lies further ahead than a whole burst, after a step of the server's clock, counts as a
+/// whole burst, and is written down as that, or it would lie ahead until the old time comes; one
+/// that is none of ours counts as nothing. One that was kept under another rate is converted, so
+/// that units which were used stay used.
 ///
 /// `KEYS[1]`: the counter. `ARGV`: microseconds of a unit, of a burst, of what is asked; mode. The
-/// answer in nanoseconds: when all that was used will have drained away, or, below zero, how long to
-/// wait.
+/// answer in nanoseconds: when all that was used will have drained away, or, below zero, how long
+/// to wait.
 pub(super) const TAKE: &str = "\
 local time = redis.call('TIME')
 local now = (time[1] - 1767225600) * 1000000 + time[2]
@@ -86,7 +86,8 @@ impl Named<'_> {
     }
 }
 
-/// The name of a counter: nothing in it is a caller's. One hash tag, should it be a cluster one day.
+/// The name of a counter: nothing in it is a caller's. One hash tag, should it be a cluster one
+/// day.
 fn key_of(name: &str, counter: &Counter) -> String {
     format!("{{{name}}}:limit:{}", hex::encode(counter.bytes()))
 }
