@@ -17,6 +17,7 @@ mod headers;
 mod hot;
 mod import;
 mod import_formats;
+mod keep;
 mod known;
 mod limit;
 mod limits;

@@ -101,8 +101,8 @@ impl Heard {
         *brief(&self.failed) = None;
     }
 
-    /// As [`Self::heard`], by another than the thread. Once that has begun, it alone says when: what
-    /// others have asked brings nobody up to date.
+    /// As [`Self::heard`], by another than the thread. Once that has begun, it alone says when:
+    /// what others have asked brings no follower up to date.
     fn answered(&self, stamp: u64, at: u64) {
         self.changed(stamp);
         let _ = self.at.compare_exchange(0, at, Ordering::AcqRel, Ordering::Acquire);
