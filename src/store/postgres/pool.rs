@@ -85,8 +85,8 @@ impl Pool {
         self.with(&self.reader, access, work)
     }
 
-    /// As [`Self::read`], for a thread that asks again by itself; `None` if another thread reads. It
-    /// tries to connect whenever it is called, and that it could not stops nobody else.
+    /// As [`Self::read`], for a thread that asks again by itself; `None` if another thread reads.
+    /// It tries to connect whenever it is called; that it could not stops no other thread.
     pub(super) fn try_read<T>(
         &self,
         access: Access,
@@ -281,8 +281,8 @@ impl Pool {
         }
     }
 
-    /// An error, and whether it may be committed all the same. What [`Transaction::guard`] has failed
-    /// was not, whatever was sent behind it; the server is asked why.
+    /// An error, and whether it may be committed all the same. What [`Transaction::guard`] has
+    /// failed was not, whatever was sent behind it; the server is asked why.
     fn explained(&self, slot: &mut Slot, error: Fault, is_committing: bool) -> (Fault, bool) {
         match error {
             Fault::Refused(code) if code == *GUARDED => {

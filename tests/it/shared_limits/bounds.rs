@@ -68,7 +68,7 @@ fn all_pass(nodes: &[Node], issued: &IssuedKey, meanwhile: impl FnOnce()) -> u32
     })
 }
 
-/// Row 863.
+/// Row 920.
 #[test]
 fn eight_nodes_share_one_limit() {
     for server in Server::each("eight_nodes_share_one_limit") {

@@ -70,7 +70,7 @@ fn half_an_answer_and_then_silence() {
     wait_for("an answer", || take(&limits, &name, ten).is_some());
 }
 
-/// Row 870.
+/// Row 927.
 #[test]
 fn a_replica_counts_nothing() {
     let Some(server) = Server::own("a_replica_counts_nothing", &[]) else { return };
@@ -86,7 +86,7 @@ fn a_replica_counts_nothing() {
     wait_for("the primary", || take(&limits, &name, ten).is_some());
 }
 
-/// Row 871.
+/// Row 928.
 #[test]
 fn log_ins_and_what_is_refused_before_anything_is_sent() {
     const WORD: &str = "Zx9!kQ@7";
