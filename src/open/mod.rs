@@ -425,7 +425,7 @@ const RINGS_ONLY: Error = Error::new(
 );
 
 /// That there is something where the store is to be; a server is asked by the store.
-fn check_there(url: &StoreUrl) -> Result<()> {
+pub(crate) fn check_there(url: &StoreUrl) -> Result<()> {
     match url.path() {
         Some(path) if !path.exists() => {
             Err(NOT_THERE.about_named_claim(&path.to_string_lossy().as_ref().into()))

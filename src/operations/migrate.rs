@@ -3,7 +3,7 @@
 use super::lasting;
 use crate::base::follow::Follow;
 use crate::error::Result;
-use crate::open::{Store, StoreUrl};
+use crate::open::{Store, StoreUrl, check_there};
 use crate::store::PostgresUrl;
 
 /// What was done with the tables of a store.
@@ -16,15 +16,17 @@ pub struct Migration {
     pub after: u64,
 }
 
-/// Makes the tables of a store, or brings them to the version of this library, while older programs
-/// use them. With `dry_run`, nothing is changed, and it is told what would be.
+/// Makes the tables of a store on a server, or brings those of any store to the version of this
+/// library, while older programs use them. With `dry_run`, nothing is changed, and it is told what
+/// would be.
 ///
 /// # Errors
 /// `InvalidArgument`: it is in memory or a folder. `StoreReadOnly`: this user may not.
-/// `StoreCorrupt`: the tables are not gatekey's, or of a newer version. Those of
-/// [`crate::store::Backend`].
+/// `StoreCorrupt`: the tables are not gatekey's, or of a newer version. `StoreUnavailable`: there
+/// is no file at the path. Those of [`crate::store::Backend`].
 pub fn store_migrate(url: &str, dry_run: bool) -> Result<Migration> {
     let url = lasting(url)?;
+    check_there(&url)?;
     let (before, after) = match &url {
         StoreUrl::Postgres(url) => server(url)?,
         other => file(other)?,

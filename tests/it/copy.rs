@@ -272,15 +272,24 @@ fn what_is_wrong_is_found() {
 fn tables_are_made_and_are_not_made_twice() {
     let Some(server) = Server::shared("tables_are_made_and_are_not_made_twice") else { return };
     let folder = Folder::new("migrate");
-    for url in [server.url(), folder.path("new.sqlite").display().to_string()] {
-        let planned = store_migrate(&url, true).unwrap();
-        assert_eq!(planned.before, None, "{url}");
-        assert_eq!(store_migrate(&url, true).unwrap(), planned, "a rehearsal made them");
-        assert_eq!(store_migrate(&url, false).unwrap(), planned);
-        let again = store_migrate(&url, false).unwrap();
-        assert_eq!((again.before, again.after), (Some(planned.after), planned.after));
+    let file = folder.path("new.sqlite").display().to_string();
+    // A path at which there is nothing is a wrong one.
+    for dry_run in [true, false] {
+        let refused = store_migrate(&file, dry_run).unwrap_err();
+        assert_eq!(refused.kind(), gatekey::ErrorKind::StoreUnavailable);
+        assert!(!std::path::Path::new(&file).exists());
     }
-    let url: gatekey::store::PostgresUrl = server.url().parse().unwrap();
+    Store::open(&file).unwrap().close().unwrap();
+    let newest = store_migrate(&file, false).unwrap();
+    assert_eq!(newest.before, Some(newest.after));
+    let url = server.url();
+    let planned = store_migrate(&url, true).unwrap();
+    assert_eq!(planned.before, None, "{url}");
+    assert_eq!(store_migrate(&url, true).unwrap(), planned, "a rehearsal made them");
+    assert_eq!(store_migrate(&url, false).unwrap(), planned);
+    let again = store_migrate(&url, false).unwrap();
+    assert_eq!((again.before, again.after), (Some(planned.after), planned.after));
+    let url: gatekey::store::PostgresUrl = url.parse().unwrap();
     let store = PostgresStore::open(&url).unwrap();
     assert_eq!((&store as &dyn Database).api_key_count().unwrap(), 0);
 }
