@@ -17,7 +17,8 @@ store = Store.open(
     limits=os.environ["GATEKEY_LIMITS"],
 )
 app = FastAPI()
-auth = Guard(store)
+keys = store.api_keys()
+auth = Guard(store, api_keys=keys)
 auth.install(app)
 Reader = Annotated[Access, auth.requires("orders:read")]
 Admin = Annotated[Access, auth.requires("keys:write")]
@@ -30,10 +31,10 @@ async def orders(who: Reader) -> dict[str, str | None]:
 
 @app.post("/keys")
 def make(_: Admin, owner: Annotated[str, Body()], rate: Annotated[str, Body()]) -> dict[str, str]:
-    issued = auth.api_keys.create(owner=owner, scopes=["orders:read"], rate=rate)
+    issued = keys.create(owner=owner, scopes=["orders:read"], rate=rate)
     return {"id": issued.id, "secret": issued.secret}
 
 
 @app.delete("/keys/{key}")
 def revoke(key: str, who: Admin) -> None:
-    auth.api_keys.revoke(key, reason=f"by {who.subject}")
+    keys.revoke(key, reason=f"by {who.subject}")

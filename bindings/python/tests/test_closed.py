@@ -19,7 +19,17 @@ STUB = ast.parse((Path(gatekey.__file__).parent / "_core.pyi").read_text())
 LATER = 4_000_000_000
 PEPPER = b"a pepper of the tests, 32 bytes."
 # What is no call on the store: how it is closed, looked at and shared.
-FREE = {"open", "close", "url", "revocations", "__enter__", "__exit__", "__len__", "__bool__"}
+FREE = {
+    "open",
+    "close",
+    "url",
+    "limits_state",
+    "revocations",
+    "__enter__",
+    "__exit__",
+    "__len__",
+    "__bool__",
+}
 
 CALLS: dict[str, Callable[[Any, Any], object]] = {
     "ApiKeys.create": lambda keys, _: keys.create(owner="o"),
@@ -70,6 +80,7 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     "Store.api_keys": lambda store, _: store.api_keys(),
     "Store.sessions": lambda store, _: store.sessions(),
     "Store.key_ring": lambda store, _: store.key_ring(),
+    "Store.health": lambda store, _: store.health(),
 }
 
 

@@ -105,9 +105,10 @@ def test_eight_processes_share_one_limit(server: Valkey, tmp_path: Path) -> None
         for _ in range(rounds(1)):
             secret = store.api_keys().create(owner="acme", rate=f"{QUOTA}/366d").secret
             words = [sys.executable, "-c", CHILD, url, limits(server), secret]
+            # In another folder than the package, which has no extension beside it.
             pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
             children: list[Any] = [
-                subprocess.Popen(words, text=True, **pipes)  # noqa: S603
+                subprocess.Popen(words, text=True, cwd=tmp_path, **pipes)  # noqa: S603
                 for _ in range(PROCESSES)
             ]
             for child in children:
