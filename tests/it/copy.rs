@@ -276,7 +276,7 @@ fn tables_are_made_and_are_not_made_twice() {
     // A path at which there is nothing is a wrong one.
     for dry_run in [true, false] {
         let refused = store_migrate(&file, dry_run).unwrap_err();
-        assert_eq!(refused.kind(), gatekey::ErrorKind::StoreUnavailable);
+        assert_eq!(refused.kind(), ErrorKind::StoreUnavailable);
         assert!(!std::path::Path::new(&file).exists());
     }
     Store::open(&file).unwrap().close().unwrap();
