@@ -562,16 +562,11 @@ impl Inner {
         if entries.is_empty() {
             return;
         }
-        // The store may be bringing them up to date at this moment: a number that was guessed then
-        // would be too high.
-        let is_fed = self.feed.is_fed();
-        if is_fed && self.sync_now().is_ok() {
-            return;
-        }
-        self.feed.follow(entries);
-        let look = || self.sync(self.clock.monotonic(), self.now()?, true);
-        if is_fed || look().is_err() {
-            // Without them a token that was revoked might look later than that: no token is
+        // Not guessed: the store may be bringing them up to date at this moment, and a number that
+        // was guessed then would be too high.
+        if self.sync_now().is_err() {
+            self.feed.follow(entries);
+            // Without the numbers a token that was revoked might look later than that: no token is
             // accepted before they are known.
             self.feed.forget();
         }

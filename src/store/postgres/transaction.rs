@@ -57,7 +57,7 @@ impl Access {
 }
 
 /// How long the server waits for what another transaction holds.
-pub(super) const LOCK_WAIT: Duration = Duration::from_secs(2);
+pub(super) const LOCK_WAIT: Duration = Duration::from_secs(1);
 
 /// What the server says to [`Transaction::guard`]: the square root of a negative number.
 pub(super) const GUARDED: &[u8; 5] = b"2201F";

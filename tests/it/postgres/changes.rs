@@ -184,6 +184,8 @@ fn what_a_node_does_without_its_server() {
     assert!(keys.create(&KeySpec::new("acme")).is_ok());
 
     // Restored: the numbers are lower, the feed another; what was seen revoked stays refused.
+    // Who could not connect a moment ago waits a quarter of a second.
+    wait_for("its return", || store.stamp_now().is_ok());
     let before = store.api_key_changes_of_now();
     server.obey("restore");
     wait_for("its return", || store.stamp_now().is_ok());
