@@ -99,11 +99,6 @@ impl Feed {
         self.fresh.is_over()
     }
 
-    /// Whether the store brings it up to date.
-    pub(super) fn is_fed(&self) -> bool {
-        self.looks.get().is_fed()
-    }
-
     pub(super) fn len(&self) -> usize {
         self.names.len() + self.befores.len()
     }

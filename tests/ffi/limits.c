@@ -20,8 +20,9 @@ static bool says(const gk_buf *json, const char *text) {
 }
 
 /* A limit of five that two guards count together: one over what is in a store, and one with its
- * own. */
-static void guards(const char *url) {
+ * own. Whether neither was alone, as one may be whose first connection takes a busy machine long.
+ */
+static bool guards(const char *url, const char *name) {
     gk_error err;
     gk_store *store = NULL;
     gk_api_keys *keys = NULL;
@@ -40,7 +41,7 @@ static void guards(const char *url) {
     }
     gk_guard_demand_builder *public = gk_guard_demand_builder_new();
     gk_guard_demand_builder_public(public);
-    gk_guard_demand_builder_limit(public, GK_TEXT("log-in"), GK_TEXT("5/366d"));
+    gk_guard_demand_builder_limit(public, name, strlen(name), GK_TEXT("5/366d"));
     gk_guard_demand *demand = NULL;
     MUST(gk_guard_demand_builder_build(public, &demand, &err));
     gk_guard_demand_builder_free(public);
@@ -57,17 +58,30 @@ static void guards(const char *url) {
         if (gk_guard_decision_is_allowed(decision)) allowed++;
         gk_guard_decision_free(decision);
     }
-    CHECK(allowed == 5);
-    gk_buf json;
-    MUST(gk_guard_limits_state(both[1], &json, &err));
-    CHECK(says(&json, "\"connected\":true") && says(&json, "\"alone\":0"));
-    gk_buf_free(&json);
+    bool together = true;
+    for (int i = 0; i < 2; i++) {
+        gk_buf json;
+        MUST(gk_guard_limits_state(both[i], &json, &err));
+        together = together && says(&json, "\"connected\":true") && says(&json, "\"alone\":0");
+        gk_buf_free(&json);
+    }
+    CHECK(!together || allowed == 5);
     gk_guard_demand_free(demand);
     for (int i = 0; i < 2; i++) gk_guard_free(both[i]);
     gk_api_keys_free(own);
     gk_api_keys_free(keys);
     gk_store_free(plain);
     gk_store_free(store);
+    return together;
+}
+
+/* Once the server has answered. */
+static void wait_for_server(const gk_api_keys *keys) {
+    gk_error err;
+    gk_status status = GK_STATUS_STORE_UNAVAILABLE;
+    for (int i = 0; i < 20 && status != GK_STATUS_OK; i++)
+        status = gk_api_keys_check_limits(keys, &err);
+    MUST(status);
 }
 
 /* A key's rate, by what a store says and by what keys say for themselves. */
@@ -81,7 +95,8 @@ static void keys(const char *url) {
     gk_api_key_options_limits(options, url, strlen(url));
     MUST(gk_store_api_keys(store, options, &there, &err));
     gk_api_key_options_free(options);
-    MUST(gk_api_keys_check_limits(here, &err));
+    wait_for_server(here);
+    wait_for_server(there);
     gk_api_key_spec *spec = gk_api_key_spec_new();
     gk_api_key_spec_owner(spec, GK_TEXT("acme"));
     gk_api_key_spec_rate(spec, 4, 31622400);
@@ -99,7 +114,7 @@ static void keys(const char *url) {
     CHECK(allowed == 4);
     gk_buf json;
     MUST(gk_store_limits_state(store, &json, &err));
-    CHECK(says(&json, "\"server\":\"redis://127.0.0.1:") && says(&json, "\"troubles\":{}"));
+    CHECK(says(&json, "\"server\":\"redis://127.0.0.1:") && says(&json, "\"connected\":true"));
     gk_buf_free(&json);
     gk_issued_api_key_free(&issued);
     gk_api_keys_free(there);
@@ -138,7 +153,10 @@ static void refusals(void) {
 
 int main(int argc, char **argv) {
     const char *url = argc > 1 ? argv[1] : "";
-    guards(url);
+    bool together = false;
+    static const char *const names[] = {"log-in", "sign-in", "refresh", "reset", "invite"};
+    for (size_t i = 0; i < 5 && !together; i++) together = guards(url, names[i]);
+    CHECK(together);
     keys(url);
     refusals();
     return passed("limits");
