@@ -6,7 +6,6 @@ on. `QUICK=1` takes fewer changes and a smaller start, and prints only.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import socket
@@ -233,8 +232,8 @@ class Bench:
                     taken[at].append((time.perf_counter_ns() - before) / 20_000)
             return median(taken[0]), median(taken[1])
 
-    def start(self, many: int) -> tuple[float, float]:
-        """Seconds to open a store of so many keys in a new process, and the bytes of each key."""
+    def start(self, many: int) -> float:
+        """Seconds to open a store of so many keys in a new process."""
         step(f"a start with {many:,} keys")
         schema = self.schema()
         keys = opened(self.url(schema))
@@ -249,15 +248,13 @@ class Bench:
             one.start()
         for one in every:
             one.join()
-        words = "import json,resource,sys,time\nsys.path.insert(0, sys.argv[2])\nimport many\n"
-        words += "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\nbegun = time.monotonic()\n"
-        words += "keys = many.opened(sys.argv[1])\ntook = time.monotonic() - begun\n"
-        words += "print(json.dumps([took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before]))"
+        words = "import sys,time\nsys.path.insert(0, sys.argv[2])\nimport many\n"
+        words += "begun = time.monotonic()\n"
+        words += "keys = many.opened(sys.argv[1])\nprint(time.monotonic() - begun)"
         done = subprocess.run(
             [sys.executable, "-c", words, self.url(schema), str(ROOT / "benches")], check=True, capture_output=True, text=True
         )
-        took, grown = json.loads(done.stdout)
-        return took, grown * 1024 / many
+        return float(done.stdout)
 
 
 def row(name: str, found: list[float], goal: str) -> list[str]:
@@ -293,7 +290,7 @@ together in one transaction.
 
 {report.table(["writers", "in one process", "in four processes"], parts["rates"])}
 
-## Verifying, and memory
+## Verifying, and opening
 {report.table(["", "measured"], parts["others"])}
 """
     print(text)
@@ -311,12 +308,11 @@ def measured(bench: Bench) -> dict[str, list[list[str]]]:
         for writers in WRITERS
     ]
     sqlite, postgres = bench.verifying()
-    took, size = bench.start(KEYS)
+    took = bench.start(KEYS)
     others = [
         ["a verification from Python, SQLite", f"{sqlite:,.0f} ns"],
         ["a verification from Python, PostgreSQL", f"{postgres:,.0f} ns ({(postgres / sqlite - 1) * 100:+.1f} %)"],
         [f"opening a store of {KEYS:,} keys", f"{took:.1f} s"],
-        ["memory of a key", f"{size:,.0f} bytes"],
     ]
     return {"latency": latency, "rates": rates, "others": others}
 
