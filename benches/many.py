@@ -75,7 +75,7 @@ def node(url: str) -> None:
 
 
 def writer(url: str, threads: int, seconds: float) -> None:
-    """Makes keys on so many threads; says how many."""
+    """Makes keys on this number of threads; says how many."""
     keys = opened(url)
     counts = [0] * threads
     ask("ready")
@@ -233,7 +233,7 @@ class Bench:
             return median(taken[0]), median(taken[1])
 
     def start(self, many: int) -> float:
-        """Seconds to open a store of so many keys in a new process."""
+        """Seconds to open a store with this number of keys in a new process."""
         step(f"a start with {many:,} keys")
         schema = self.schema()
         keys = opened(self.url(schema))

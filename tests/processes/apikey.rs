@@ -114,7 +114,7 @@ fn nothing_that_was_promised_is_lost_in_a_crash() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
-/// Kills a worker so many times, in each round after `meanwhile`; another process that is there all
+/// Kills a worker `kills` times, in each round after `meanwhile`; another process that is there all
 /// the time refuses what was revoked, too. What was done, in words.
 pub(super) fn crash(folder: &Path, kills: u32, meanwhile: impl Fn(u32)) -> String {
     let keys = open(folder);

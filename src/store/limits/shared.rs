@@ -111,7 +111,7 @@ impl Counter {
     }
 }
 
-/// The part of a rate that one of so many processes has, so that all of them together admit no more
+/// The part of a rate that one of several processes has, so that all of them together admit no more
 /// than the rate.
 pub(crate) fn share(rate: Rate, sharers: u32) -> Rate {
     let sharers = sharers.max(1);

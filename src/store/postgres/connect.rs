@@ -187,7 +187,7 @@ fn log_in(
 }
 
 /// Whether a server that has proved nothing yet asks for neither so few rounds of the hash that the
-/// proof would give the password away (RFC 7677, section 4), nor so many that they never end.
+/// proof would give the password away (RFC 7677, section 4), nor too many to ever end.
 fn asks_for_fair_work(message: &[u8]) -> bool {
     let rounds = message.split(|byte| *byte == b',').find_map(|part| part.strip_prefix(b"i="));
     let rounds = rounds.and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u32>().ok());

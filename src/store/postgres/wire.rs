@@ -439,7 +439,7 @@ impl Wire {
         self.output.extend_from_slice(&self.behind);
         self.behind.clear();
         let queued = std::mem::take(&mut self.queued);
-        // Until it has answered, nothing is known of it: whoever is interrupted here leaves that.
+        // Until it has answered, nothing is known of it, also where this is interrupted.
         self.status = b'?';
         self.send()?;
         while self.owed > 0 {

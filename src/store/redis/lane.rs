@@ -396,7 +396,7 @@ impl Link {
         Self { at, noted: None, owed: 0, since: Instant::now(), answer }
     }
 
-    /// Sends commands that have so many answers, and reads past those that nobody waits for.
+    /// Sends commands that have this many answers, and reads past those that no one waits for.
     /// Whether there was time for that.
     ///
     /// # Errors

@@ -87,7 +87,7 @@ fn what_no_standby_has_is_not_acknowledged() {
             writes.join().unwrap()
         });
         refused(outcome, ErrorKind::StoreUnavailable, words);
-        // It is there, as PostgreSQL says: whoever asks sees it.
+        // It is there, as PostgreSQL says: those who ask see it.
         let there = format!("SELECT count(*) FROM gatekey.revocation WHERE value = '{value}'");
         assert_eq!(server.sql(&there), "1");
     }
@@ -114,7 +114,7 @@ fn a_promise_that_is_not_kept_is_said() {
     let node = keys(&Arc::new(open(&replicated(&server.url_of("gatekey")))));
     let key = node.create(&KeySpec::new("acme")).unwrap();
 
-    // Empty: whoever writes is told at once, and who only reads within a second or so.
+    // Empty: who writes is told at once, and who only reads within a second or so.
     let hears = Arc::new(open(&replicated(&server.url_of("gatekey"))));
     let reads = keys(&hears);
     wait_for_standbys(&server, "");
